@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):
@@ -32,7 +36,7 @@ class BuildspecError(Exception):
 
 
 class StepError(BuildspecError):
-    """A build step or a gate failed."""
+    """A build step, a gate or a budget failed."""
 
 
 class UsageError(BuildspecError):
@@ -45,3 +49,72 @@ class MachineError(BuildspecError):
     """Something this machine, its engine or a registry should provide is not there."""
 
     exit_code = ExitCode.NOT_UP_TO_IT
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A place in a text the user wrote.
+
+    Args:
+        file: the path as the user would type it.
+        line: counted from 1.
+        column: counted from 1, in characters.
+        width: characters to underline, at least 1.
+        text: the source line, without its line end.
+    """
+
+    file: str
+    line: int
+    column: int
+    width: int = 1
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One problem in a specification.
+
+    Args:
+        rule: kebab-case name, as in the documentation of the rules.
+        message: what is wrong, what was expected, and the way out.
+        place: where it was written; None for a problem of the command line.
+    """
+
+    rule: str
+    message: str
+    place: Place | None = None
+
+    def render(self) -> str:
+        """As people read it: place, rule, message, the source line and a caret."""
+        if self.place is None:
+            return f"error[{self.rule}]: {self.message}"
+        head = f"{self.place}: error[{self.rule}]: {self.message}"
+        if not self.place.text:
+            return head
+        number = f"{self.place.line:5d}"
+        indent = "".join("\t" if c == "\t" else " " for c in self.place.text[: self.place.column - 1])
+        caret = "^" * max(1, min(self.place.width, len(self.place.text) - self.place.column + 1))
+        return f"{head}\n{number} | {self.place.text}\n{' ' * len(number)} | {indent}{caret}"
+
+
+class SpecError(BuildspecError):
+    """The specification is wrong: all its problems at once, in the order of the files.
+
+    Args:
+        diagnostics: one or more problems.
+    """
+
+    exit_code = ExitCode.WRONG_SPEC
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        unique = dict.fromkeys(diagnostics)
+        nowhere = Place("", 0, 0)
+        self.diagnostics = tuple(sorted(unique, key=lambda d: (d.place or nowhere, d.rule, d.message)))
+        count = len(self.diagnostics)
+        super().__init__(
+            "\n".join(d.render() for d in self.diagnostics),
+            f"{count} problem{'s' if count != 1 else ''} found; nothing was built",
+        )

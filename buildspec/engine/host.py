@@ -1,0 +1,137 @@
+"""Facts about the sources and their secrets: what git says, and where this machine keeps the values."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from buildspec.errors import MachineError
+from buildspec.plan.model import Plan, PlannedSecret
+from buildspec.render.bake import FOLDER, SecretSource
+
+GIT_SECONDS = 10
+
+
+@attrs.frozen
+class Revision:
+    """State of the sources."""
+
+    commit: str = ""
+    """Commit, with `-dirty` when files differ from it; empty outside of a repository."""
+    epoch: int | None = None
+    """Its time, in seconds since 1970."""
+
+
+def revision(root: Path, environ: Mapping[str, str]) -> Revision:
+    """Ask git about the sources; `SOURCE_DATE_EPOCH` wins over the commit's time.
+
+    Args:
+        root: folder of the specification.
+        environ: the environment.
+    """
+    given = environ.get("SOURCE_DATE_EPOCH", "")
+    epoch = int(given) if given.isascii() and given.isdigit() else None
+    told = _git(root, "log", "-1", "--format=%H %ct")
+    if told is None or len(told.split()) != 2:
+        return Revision("", epoch)
+    commit, time = told.split()
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return Revision(commit + ("-dirty" if changed else ""), epoch if epoch is not None else int(time))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False, errors="replace"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@attrs.frozen
+class Secrets:
+    """The secrets this machine has for a plan."""
+
+    sources: Mapping[str, SecretSource]
+    """By id, for the bake definition."""
+    values: tuple[str, ...]
+    """What no output may show."""
+    reads: tuple[str, ...]
+    """Files outside of the specification's folder that the client reads."""
+    skipped: tuple[str, ...]
+    """Optional ones that this machine doesn't have."""
+
+
+def find_secrets(plan: Plan, root: Path, environ: Mapping[str, str]) -> Secrets:
+    """Look for every secret of a plan.
+
+    Args:
+        plan: names the places to look.
+        root: folder of the specification; a copy of the CA bundle, which is public, is left in its `build`.
+        environ: the environment.
+
+    Raises:
+        MachineError: one that isn't optional is missing; says how to give it.
+    """
+    sources: dict[str, SecretSource] = {}
+    values: list[str] = []
+    reads: list[str] = []
+    skipped: list[str] = []
+    for secret in plan.secrets:
+        variable = next((name for name in secret.env if environ.get(name)), "")
+        file = None if variable else _file(secret, root, environ)
+        if secret.constant:
+            sources[secret.id] = SecretSource(file=_keep(root, secret.id, secret.constant.encode()))
+        elif variable:
+            sources[secret.id] = SecretSource(env=variable)
+            values.append(environ[variable])
+        elif file is None:
+            _miss(secret, skipped)
+        elif secret.id == "ca-bundle":
+            sources[secret.id] = SecretSource(file=_keep(root, secret.id, file.read_bytes()))
+        else:
+            sources[secret.id] = SecretSource(file=str(file))
+            values.append(file.read_text(encoding="utf-8", errors="replace"))
+            if not file.is_relative_to(root.resolve()):
+                reads.append(str(file))
+    if "ca-bundle" not in sources:
+        sources.pop("ca-bundle-path", None)  # the variables would name a file that isn't there
+    return Secrets(sources, tuple(values), tuple(reads), tuple(skipped))
+
+
+def _file(secret: PlannedSecret, root: Path, environ: Mapping[str, str]) -> Path | None:
+    named = [environ[name] for name in secret.file_env if environ.get(name)]
+    for name in (*named, *secret.files):
+        path = Path(root, os.path.expanduser(name)).resolve()  # noqa: PTH111 - joined only after `~` is gone
+        if path.is_file() and os.access(path, os.R_OK):
+            return path
+    return None
+
+
+def _miss(secret: PlannedSecret, skipped: list[str]) -> None:
+    if secret.optional:
+        skipped.append(secret.id)
+        return
+    ways = [f"set {name}" for name in secret.env] + [f"write {file}" for file in secret.files]
+    raise MachineError(
+        f"secret '{secret.id}' is missing; stages that need it: {secret.needed_by}",
+        f"{' or '.join(ways)}, or make it optional in [secrets.{secret.id}]",
+    )
+
+
+def _keep(root: Path, name: str, content: bytes) -> str:
+    """A file below the specification's folder: bake asks for permission to read others."""
+    relative = f"{FOLDER}/secrets/{name}"
+    path = root / relative
+    if not path.is_file() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(path)
+    return relative

@@ -1,0 +1,270 @@
+"""One stage of the specification in, the stages of the Dockerfile it takes out."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+import attrs
+
+from buildspec.errors import Place
+from buildspec.plan import accounts, packages, secrets
+from buildspec.plan.bases import Bases
+from buildspec.plan.graph import SCRATCH, Node, base_of, chain, place_of, workdir_of
+from buildspec.plan.model import (
+    Arg,
+    Cmd,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    Health,
+    Instruction,
+    Label,
+    Origin,
+    PlannedStage,
+    Run,
+    Step,
+    StopSignal,
+    User,
+    Verbatim,
+    Volume,
+    Where,
+    Workdir,
+    WriteFile,
+)
+from buildspec.spec import model as language
+from buildspec.spec.families import FAMILIES, Traits, assembled_traits, traits
+from buildspec.spec.load import Source
+
+REPORTS = "/gate"
+"""Files that a gate leaves in this folder come out of the build, as its report."""
+
+
+@attrs.frozen
+class Expander:
+    """Writes stages of a specification as stages of a Dockerfile.
+
+    Args:
+        source: the specification and its fragments.
+        bases: collects what the stages start from.
+        names: Dockerfile name of each node.
+    """
+
+    source: Source
+    bases: Bases
+    names: dict[Node, str]
+    mounted: dict[str, set[str]] = attrs.field(factory=dict)
+    """Stages by the secret they mount; filled while expanding."""
+
+    @property
+    def spec(self) -> language.Spec:
+        """The specification."""
+        return self.source.spec
+
+    def expand(self, node: Node) -> Iterator[PlannedStage]:
+        """The helper stages of a node, then the stage itself."""
+        stage = self.spec.stages[node.stage]
+        yield from self._packages_helper(node)
+        yield from self._users_helper(node)
+        yield self._stage(node, self.names[node], self._from(node), tuple(self._steps(node, stage)))
+        if stage.gate:
+            yield self._report(node)
+
+    def traits(self, name: str) -> Traits:
+        """What a stage's base provides, its packages included."""
+        root = base_of(self.spec, name)
+        if root == SCRATCH:
+            return FAMILIES["scratch"]
+        base = self.spec.bases[root]
+        if isinstance(base, language.DebianBase):
+            added = [package for stage in chain(self.spec, name) for package in self.spec.stages[stage].packages]
+            known = assembled_traits((*base.packages, *added), shell=base.shell)
+            return attrs.evolve(known, programs={**known.programs, **base.programs})
+        return traits(base)
+
+    def _from(self, node: Node) -> str:
+        parent = self.spec.stages[node.stage].from_
+        if parent in self.spec.stages:
+            return self.names[Node(parent, node.where)]
+        return self.bases.source(node, self.spec.stages[node.stage].packages)
+
+    def _stage(
+        self, node: Node, name: str, source: str, steps: tuple[Step, ...], *, where: Where | None = None
+    ) -> PlannedStage:
+        where = where or node.where
+        planned = PlannedStage(
+            name=name,
+            stage=node.stage,
+            source=source,
+            where=where,
+            own_platform=where is Where.BUILD and source in self.bases.found,
+            steps=steps,
+        )
+        if where is Where.TARGET and planned.runs:
+            foreign = tuple(p for p in self.bases.targets if p != self.bases.native)
+            return attrs.evolve(planned, emulated=foreign)
+        return planned
+
+    def _origin(self, node: Node, key: str, *path: str | int) -> Origin:
+        full = ("stages", node.stage, key, *path)
+        return Origin(key=f"stages.{node.stage}.{key}", place=self.source.document.place(full))
+
+    def _mounts(self, node: Node, names: tuple[str, ...]) -> tuple[secrets.Mount, ...]:
+        for name in names:
+            self.mounted.setdefault(name, set()).add(node.stage)
+        return secrets.mounts(names, self.spec.secrets)
+
+    # --- what needs helper stages -------------------------------------------------------------------------
+
+    def _assembled(self, node: Node) -> bool:
+        return isinstance(self.spec.bases.get(base_of(self.spec, node.stage)), language.DebianBase)
+
+    def _crosses(self, node: Node) -> bool:
+        """Whether a stage's tools would be another platform's programs."""
+        return node.where is Where.TARGET and not self._assembled(node)
+
+    def _packages_helper(self, node: Node) -> list[PlannedStage]:
+        wanted = self.spec.stages[node.stage].packages
+        if not wanted or not self._crosses(node) or self.traits(node.stage).packages != "apk":
+            return []
+        origin = self._origin(node, "packages")
+        root = self._from(node)
+        stages = []
+        if root not in self.names.values():
+            stages.append(self._stage(node, f"{node.stage}.root", root, ()))
+            root = stages[0].name
+        run = packages.install_for_target(wanted, root, self._mounts(node, secrets.NETWORK))
+        stages.append(self._helper(node, "packages", (Step(run, origin),)))
+        return stages
+
+    def _users_helper(self, node: Node) -> list[PlannedStage]:
+        tool = self.traits(node.stage).accounts
+        if not self.spec.stages[node.stage].users or not self._crosses(node) or not tool:
+            return []
+        run = accounts.by_tool(tool, self._users(node))
+        return [self._helper(node, "users", (Step(run, self._origin(node, "users")),))]
+
+    def _helper(self, node: Node, what: str, steps: tuple[Step, ...]) -> PlannedStage:
+        base = self.bases.copied(base_of(self.spec, node.stage))
+        return self._stage(node, f"{node.stage}.{what}", base, steps, where=Where.BUILD)
+
+    def _users(self, node: Node) -> dict[str, language.User]:
+        """Users of the stage and of all it starts from, in the order they were made."""
+        made = [user for stage in chain(self.spec, node.stage) for user in self.spec.stages[stage].users]
+        return {name: self.spec.users[name] for name in dict.fromkeys(made)}
+
+    def _report(self, node: Node) -> PlannedStage:
+        gate = self.names[node]
+        step = Step(Copy((f"{REPORTS}/",), "/", source=gate), self._origin(node, "gate"))
+        return self._stage(node, f"{gate}.report", SCRATCH, (step,))
+
+    # --- the steps, in the language's fixed order -----------------------------------------------------------
+
+    def _steps(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        yield from (Step(Arg(k, v), self._origin(node, "args", k)) for k, v in stage.args.items())
+        yield from (Step(does, self._origin(node, "packages")) for does in self._packages(node, stage))
+        yield from (Step(does, self._origin(node, "users")) for does in self._accounts(node, stage))
+        if stage.workdir:
+            yield Step(Workdir(stage.workdir), self._origin(node, "workdir"))
+        yield from (Step(Env(k, v), self._origin(node, "env", k)) for k, v in stage.env.items())
+        if stage.gate:
+            yield Step(WriteFile(f"{REPORTS}/gate", f"{node.stage}\n"), self._origin(node, "gate"))
+        yield from self._copies(node, stage)
+        yield from self._commands(node, stage)
+        yield from self._configuration(node, stage)
+
+    def _packages(self, node: Node, stage: language.Stage) -> Iterator[Instruction]:
+        if not stage.packages or (self._assembled(node) and stage.from_ in self.spec.bases):
+            return  # an assembled base has them from the start
+        manager = self.traits(node.stage).packages
+        if manager == "apk" and self._crosses(node):
+            yield packages.added(f"{node.stage}.packages")
+        else:
+            yield packages.install(manager, stage.packages, self._mounts(node, secrets.NETWORK))
+
+    def _accounts(self, node: Node, stage: language.Stage) -> Iterator[Instruction]:
+        if not stage.users:
+            return
+        known = self.traits(node.stage)
+        if known.accounts and self._crosses(node):
+            yield accounts.copied(f"{node.stage}.users")
+        elif known.accounts and node.where is Where.BUILD:
+            yield accounts.by_tool(known.accounts, {name: self.spec.users[name] for name in stage.users})
+        else:
+            yield from accounts.by_file(known, self._users(node))
+
+    def _copies(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        for index, copy in enumerate(stage.copy):
+            yield Step(self._copy(copy), self._origin(node, "copy", index))
+
+    def _copy(self, copy: language.Copy) -> Copy:
+        owner = self._ids(copy.owner) if copy.owner else ""
+        if copy.from_ in self.spec.stages:
+            source = self.names[Node(copy.from_, place_of(self.spec, copy.from_))]
+            path = posixpath.join(workdir_of(self.spec, copy.from_), copy.path)
+        elif copy.from_:
+            source, path = self.bases.copied(copy.from_), posixpath.join("/", copy.path)
+        else:
+            source, path = "", copy.path
+        return Copy((path,), copy.to or _default_destination(copy), source, owner, copy.mode)
+
+    def _commands(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        mounts = self._mounts(node, stage.secrets)
+        for index, command in enumerate(stage.run):
+            yield Step(Run(command, mounts), self._origin(node, "run", index))
+        if not stage.run and (fragment := self.source.fragments.get(node.stage)) is not None:
+            lines = fragment.text.split("\n")
+            for one in fragment.instructions:
+                place = _fragment_place(fragment.file, one.line, lines)
+                does = Verbatim(one.keyword, one.text, mounts if one.keyword == "RUN" else ())
+                yield Step(does, Origin(key=fragment.file, place=place))
+
+    def _configuration(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        found: list[tuple[str, Instruction]] = []
+        if stage.user:
+            found.append(("user", User(self._ids(stage.user))))
+        if stage.entrypoint:
+            found.append(("entrypoint", Entrypoint(self._resolved(node, stage.entrypoint))))
+        if stage.cmd:
+            resolved = stage.cmd if stage.entrypoint else self._resolved(node, stage.cmd)
+            found.append(("cmd", Cmd(resolved)))
+        if stage.healthcheck:
+            test = self._resolved(node, stage.healthcheck.test)
+            found.append(("healthcheck", Health(attrs.evolve(stage.healthcheck, test=test))))
+        if stage.volumes:
+            found.append(("volumes", Volume(stage.volumes)))
+        found += [("expose", Expose(port)) for port in stage.expose]
+        found += [("labels", Label(k, v)) for k, v in stage.labels.items()]
+        if stage.stop_signal:
+            found.append(("stop-signal", StopSignal(stage.stop_signal)))
+        yield from (Step(does, self._origin(node, key)) for key, does in found)
+
+    def _resolved(self, node: Node, command: language.Command) -> language.Command:
+        """The command with its program's own path: `node` isn't on the path of every base."""
+        if isinstance(command, str) or not command:
+            return command
+        return (self.traits(node.stage).programs.get(command[0], command[0]), *command[1:])
+
+    def _ids(self, user: str) -> str:
+        """A user in numbers, which engines can check without reading the image's files."""
+        known = self.spec.users.get(user)
+        return f"{known.uid}:{known.gid}" if known else user
+
+
+def _fragment_place(file: str, line: int, lines: list[str]) -> Place:
+    """The place of an instruction of a fragment."""
+    text = lines[line - 1].rstrip("\r")
+    return Place(file, line, len(text) - len(text.lstrip()) + 1, max(1, len(text.strip())), text)
+
+
+def _default_destination(copy: language.Copy) -> str:
+    """The same place under the working folder; what a pattern matches goes into the pattern's folder."""
+    if copy.path.startswith("/"):
+        return copy.path
+    path = posixpath.normpath(copy.path)
+    if re.search(r"[*?\[]", path):
+        folder = posixpath.dirname(path)
+        return f"./{folder}/" if folder else "./"
+    return "./" if path == "." else f"./{path}"

@@ -1,0 +1,97 @@
+"""A Plan in, the bake definition out: one run for all images, platforms and gates."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from buildspec.plan.model import AssembledSource, Plan, Target
+
+FOLDER = "build"
+"""Where generated files go, relative to the specification."""
+DOCKERFILE = f"{FOLDER}/Dockerfile"
+DEFINITION = f"{FOLDER}/docker-bake.json"
+GATES = f"{FOLDER}/gates"
+"""Reports of gates, a folder each."""
+
+
+@attrs.frozen
+class SecretSource:
+    """Where the engine's client finds a secret: a file, or an environment variable of its own."""
+
+    file: str = ""
+    env: str = ""
+
+
+def render(
+    plan: Plan, layouts: Mapping[str, str], secrets: Mapping[str, SecretSource]
+) -> dict[str, Any]:
+    """Write the bake definition of a plan.
+
+    Args:
+        plan: what to build.
+        layouts: for assembled bases, by name, the OCI layout and its digest: `build/bases/node@sha256:…`.
+        secrets: for secrets this machine has, by id, where they are.
+
+    Returns:
+        What `docker buildx bake --file` reads, as JSON holds it; paths are relative to the specification's folder.
+    """
+    contexts = {
+        source.name: f"oci-layout://{layouts[source.name]}"
+        for source in plan.sources
+        if isinstance(source, AssembledSource)
+    }
+    common: dict[str, object] = {
+        "context": plan.context,
+        "dockerfile": posixpath.relpath(DOCKERFILE, plan.context),
+        # provenance carries the time of the build: the same bits would get another digest each time
+        "attest": ["type=provenance,disabled=true"],
+    }
+    if contexts:
+        common["contexts"] = contexts
+    if secrets:
+        common["secret"] = [_secret(id, source) for id, source in sorted(secrets.items())]
+    if plan.facts.epoch is not None:
+        common["args"] = {"SOURCE_DATE_EPOCH": str(plan.facts.epoch)}
+    targets = {"_common": common, **{target.name: _target(target) for target in plan.targets}}
+    return _literal({"group": {"default": {"targets": [t.name for t in plan.targets]}}, "target": targets})
+
+
+def _literal(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Keep bake from reading templates in strings: it evaluates `${…}` and `%{…}`, in JSON too."""
+    match value:
+        case str():
+            return value.replace("${", "$${").replace("%{", "%%{")
+        case dict():
+            return {key: _literal(item) for key, item in value.items()}
+        case list():
+            return [_literal(item) for item in value]
+        case _:
+            return value
+
+
+def _target(target: Target) -> dict[str, object]:
+    found: dict[str, object] = {
+        "inherits": ["_common"],
+        "target": target.stage,
+        "platforms": [str(platform) for platform in target.platforms],
+    }
+    if target.gate:
+        found["output"] = [f"type=local,dest={GATES}/{target.name}"]
+    else:
+        found["tags"] = [target.tag]
+        found["output"] = ["type=image"]
+        found["labels"] = dict(target.labels)
+    return found
+
+
+def _secret(id: str, source: SecretSource) -> str:
+    return f"id={id},env={source.env}" if source.env else f"id={id},src={source.file}"
+
+
+def dockerignore(plan: Plan) -> str:
+    """The ignore file that goes with the Dockerfile."""
+    return "".join(f"{pattern}\n" for pattern in plan.ignore)

@@ -1,0 +1,277 @@
+"""The typed specification: every table of the language as a frozen class, documented under each field.
+
+A key in TOML is the field's name with `-` for `_` and no trailing `_`. Parser, schema and reference are derived
+from these classes; there is no second list of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from buildspec.spec.values import Digest, Duration, Platform, Reference, Size
+
+Var = str | int | float | bool
+Command = str | tuple[str, ...]
+"""An array is run as it stands (exec form), a string by the image's shell (shell form)."""
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """`[image]`: what is delivered, and for whom."""
+
+    name: str
+    """Repository name, without registry and tag: `claude-flow`."""
+    platforms: tuple[Platform, ...]
+    """What every delivered image is built for."""
+    deliver: Mapping[str, str]
+    """Delivered stages, each with its tag suffix: `{ production = "", runtime = "alpine" }`."""
+    title: str = ""
+    """Label `org.opencontainers.image.title`."""
+    description: str = ""
+    """Label `org.opencontainers.image.description`."""
+    source: str = ""
+    """Address of the source repository; label `org.opencontainers.image.source`."""
+    licenses: str = ""
+    """SPDX licence expression; label `org.opencontainers.image.licenses`."""
+
+
+@attrs.frozen(kw_only=True)
+class Context:
+    """`[context]`: the files a build may copy."""
+
+    path: str = "."
+    """Folder, relative to the specification."""
+    ignore: tuple[str, ...] = ()
+    """Patterns, as in `.dockerignore`, of files that are never sent to the engine."""
+
+
+@attrs.frozen(kw_only=True)
+class ImageBase:
+    """A base that a registry holds."""
+
+    image: Reference
+    """Image reference: `docker.io/library/node:20-alpine`."""
+    family: str = ""
+    """What the image is made of: `alpine`, `debian`, `distroless-node`, … (see the reference)."""
+    digest: Digest | None = None
+    """Index digest; the tag is then only a name."""
+    programs: Mapping[str, str] = attrs.Factory(dict)
+    """Programs the base has beyond its family's, with their absolute paths."""
+
+
+@attrs.frozen(kw_only=True)
+class DebianBase:
+    """A base assembled from Debian packages; needs no image registry."""
+
+    debian: str
+    """Debian suite: `trixie`."""
+    packages: tuple[str, ...]
+    """Packages the base is made of; what they depend on comes along."""
+    shell: bool = True
+    """`false`: a distroless base, without shell and package manager."""
+    exclude: tuple[str, ...] = ()
+    """Path patterns of files that are left out."""
+    family: str = ""
+    """Seldom needed: the traits follow from the packages."""
+    programs: Mapping[str, str] = attrs.Factory(dict)
+    """Programs the base has beyond those of well-known packages, with their absolute paths."""
+
+
+Base = ImageBase | DebianBase
+
+
+@attrs.frozen(kw_only=True)
+class User:
+    """`[users.<name>]`: an account that stages may create and run as."""
+
+    uid: int
+    """User id, 1 to 65533."""
+    gid: int
+    """Group id; the group is named like the user."""
+    home: str = ""
+    """Home folder; `/home/<name>` when empty. It is not created."""
+
+
+@attrs.frozen(kw_only=True)
+class Secret:
+    """`[secrets.<name>]`: where a build secret comes from, and where steps find it."""
+
+    file: str = ""
+    """File on this machine; `~` is the home folder."""
+    env: str = ""
+    """Environment variable on this machine; it wins over `file`."""
+    target: str = ""
+    """File inside the step; `/run/secrets/<name>` when neither this nor `as-env` is given."""
+    as_env: tuple[str, ...] = ()
+    """Environment variables inside the step that hold the value."""
+    optional: bool = False
+    """Steps run without it when this machine has none."""
+
+
+@attrs.frozen(kw_only=True)
+class Copy:
+    """An element of `copy`; a bare string is a path of the context, copied to the same place under `workdir`."""
+
+    path: str
+    """File, folder or pattern in the context, or absolute or relative to `workdir` in the stage `from`."""
+    from_: str = ""
+    """Stage, base or image it is copied from; the context when empty."""
+    to: str = ""
+    """Destination; `./` and the path when empty."""
+    owner: str = ""
+    """User of `[users]` that owns the copies; root when empty."""
+    mode: str = ""
+    """Permissions in octal: `0755`."""
+
+
+@attrs.frozen(kw_only=True)
+class Healthcheck:
+    """`healthcheck`: how an engine asks a container whether it is well."""
+
+    test: Command
+    """The command; exit code 0 is healthy."""
+    interval: Duration = Duration(30_000)
+    """Time between two checks."""
+    timeout: Duration = Duration(30_000)
+    """A check that takes longer has failed."""
+    start_period: Duration = Duration(0)
+    """Failures within this time after the start don't count."""
+    start_interval: Duration | None = None
+    """Time between two checks during `start-period`."""
+    retries: int = 3
+    """Failures in a row until the container is unhealthy."""
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """`budget`: the most a stage's image may weigh, for each platform. A bare size is the unpacked one."""
+
+    unpacked: Size | None = None
+    """Bytes of all files in all layers."""
+    compressed: Size | None = None
+    """Bytes a registry ships."""
+
+
+@attrs.frozen(kw_only=True)
+class Stage:
+    """`[stages.<name>]`: a step of the image, in the fixed order of these fields."""
+
+    from_: str
+    """Base or stage it starts from; `scratch` is the empty one."""
+    runs_on: Literal["target", "build"] | None = None
+    """`build`: once, on the builder's platform, for every target. A stage runs where the one it starts from does."""
+    gate: Literal["test", "audit"] | None = None
+    """A leaf that must pass before any image gets a tag."""
+    on_unavailable: Literal["fail", "warn"] = "fail"
+    """What it means for an audit gate that the service could not be asked."""
+    args: Mapping[str, str] = attrs.Factory(dict)
+    """Build arguments with their values."""
+    packages: tuple[str, ...] = ()
+    """System packages, by the names of the base's package manager."""
+    users: tuple[str, ...] = ()
+    """Users of `[users]` that the stage's image knows."""
+    workdir: str = ""
+    """Working folder; created when absent."""
+    env: Mapping[str, str] = attrs.Factory(dict)
+    """Environment of the commands and of the image."""
+    copy: tuple[Copy, ...] = ()
+    """Files from the context or from other stages."""
+    secrets: tuple[str, ...] = ()
+    """Secrets mounted into every command of the stage."""
+    run: tuple[str, ...] = ()
+    """A command or two; longer ones belong in `stages/<name>.Dockerfile`."""
+    user: str = ""
+    """User of `[users]`, or `uid:gid`, that the image runs as."""
+    entrypoint: Command = ()
+    """The program the image runs."""
+    cmd: Command = ()
+    """Its default arguments."""
+    healthcheck: Healthcheck | None = None
+    """How to ask whether a container is well."""
+    volumes: tuple[str, ...] = ()
+    """Folders that outlive a container."""
+    expose: tuple[str, ...] = ()
+    """Ports: `8080`, `53/udp`."""
+    labels: Mapping[str, str] = attrs.Factory(dict)
+    """Labels beyond those of `[image]`."""
+    stop_signal: str = ""
+    """Signal that asks the program to end; SIGTERM when empty."""
+    budget: Budget = attrs.Factory(Budget)
+    """The most the stage's image may weigh."""
+
+
+@attrs.frozen(kw_only=True)
+class Test:
+    """`[tests.<name>]`: what a built image must do, on every platform."""
+
+    run: tuple[str, ...]
+    """Arguments given to the image's entrypoint."""
+    image: str = ""
+    """Delivered stage; every one of them when empty."""
+    exit: int = 0
+    """Exit code."""
+    stdout: str = ""
+    """What standard output must contain."""
+
+
+@attrs.frozen(kw_only=True)
+class Runtime:
+    """`[runtime]`: how the image is run."""
+
+    env: Mapping[str, str] = attrs.Factory(dict)
+    """Environment of the container."""
+    required_env: tuple[str, ...] = ()
+    """Variables a container refuses to start without; never in the image."""
+    env_exempt: tuple[str, ...] = ()
+    """First arguments for which `required-env` isn't asked."""
+    volumes: tuple[str, ...] = ()
+    """Folders that outlive a container."""
+    memory: str = ""
+    """Memory limit: `512m`."""
+    cpus: float | None = None
+    """CPU limit, in cores."""
+    read_only: bool = True
+    """The root file system can't be written."""
+    tmpfs: tuple[str, ...] = ()
+    """Folders in memory that can."""
+
+
+@attrs.frozen(kw_only=True)
+class Release:
+    """`[release]`: where images go, under which tags."""
+
+    registries: tuple[str, ...] = ()
+    """Registry and namespace: `ghcr.io/badal-io`."""
+    tags: tuple[str, ...] = ()
+    """Tag patterns: `v{version}`, `v{major}.{minor}`, `latest`, `build-{build}`, `commit-{commit}`."""
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """The whole of `buildspec.toml`, with profiles and overrides applied and variables filled in."""
+
+    spec: Literal[1]
+    """Version of the language."""
+    image: Image
+    """What is delivered."""
+    stages: Mapping[str, Stage]
+    """The stages, by name."""
+    bases: Mapping[str, Base] = attrs.Factory(dict)
+    """What stages start from, by name."""
+    vars: Mapping[str, Var] = attrs.Factory(dict)
+    """Values for `${name}`."""
+    context: Context = attrs.Factory(Context)
+    """The files a build may copy."""
+    users: Mapping[str, User] = attrs.Factory(dict)
+    """Accounts, by name."""
+    secrets: Mapping[str, Secret] = attrs.Factory(dict)
+    """Build secrets beyond the well-known ones, by name."""
+    tests: Mapping[str, Test] = attrs.Factory(dict)
+    """Tests of the built images, by name."""
+    runtime: Runtime = attrs.Factory(Runtime)
+    """How the image is run."""
+    release: Release = attrs.Factory(Release)
+    """Where it goes."""

@@ -1,0 +1,1 @@
+RUN node tools/audit.mjs --level moderate --report /gate
