@@ -1,0 +1,328 @@
+"""OCI blobs, layers, indexes and image layouts: a tree of entries in, content-addressed files out.
+
+What is written depends on the tree alone: entries are sorted, owners are numbers, times are clamped, and the
+gzip header carries neither name nor time. (The compressed bytes also depend on the machine's zlib.)
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import struct
+import tarfile
+import tempfile
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from buildspec.engine.tree import Entry, Tree
+from buildspec.errors import MachineError
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+_BLOCK = 1 << 20  # bytes compressed at a time; part of the format: another size gives other bytes
+_WINDOW = 1 << 15  # how far deflate looks back
+
+
+@attrs.frozen
+class Layer:
+    """A layer in the blob store."""
+
+    digest: str
+    diff_id: str
+    """Digest of the uncompressed tar."""
+    compressed: int
+    """Bytes."""
+    unpacked: int
+    """Bytes of the files' content."""
+
+
+class _Gzip:
+    """A gzip stream whose blocks are compressed on all cores; their number does not change the bytes."""
+
+    def __init__(self, out: IO[bytes], level: int, workers: int) -> None:
+        self._out, self._level, self._workers = out, level, workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._queue: deque[Future[bytes]] = deque()
+        self._pending = bytearray()
+        self._tail = b""
+        self._raw = hashlib.sha256()
+        self._packed = hashlib.sha256()
+        self._crc = self._size = self.written = 0
+        self._emit(b"\x1f\x8b\x08\0\0\0\0\0\0\xff")
+
+    def write(self, data: bytes) -> None:
+        self._raw.update(data)
+        self._crc = zlib.crc32(data, self._crc)
+        self._size += len(data)
+        self._pending += data
+        while len(self._pending) >= _BLOCK:
+            self._submit(bytes(self._pending[:_BLOCK]), last=False)
+            del self._pending[:_BLOCK]
+
+    def close(self) -> None:
+        self._submit(bytes(self._pending), last=True)
+        while self._queue:
+            self._emit(self._queue.popleft().result())
+        self._emit(struct.pack("<LL", self._crc, self._size & 0xFFFFFFFF))
+        self.stop()
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def digests(self) -> tuple[str, str]:
+        """Of the uncompressed and of the compressed bytes."""
+        return f"sha256:{self._raw.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
+
+    def _submit(self, block: bytes, *, last: bool) -> None:
+        self._queue.append(self._pool.submit(_deflate, block, self._tail, self._level, last))
+        self._tail = block[-_WINDOW:]
+        if len(self._queue) > 2 * self._workers:
+            self._emit(self._queue.popleft().result())
+
+    def _emit(self, data: bytes) -> None:
+        self._packed.update(data)
+        self.written += len(data)
+        self._out.write(data)
+
+
+def _deflate(block: bytes, window: bytes, level: int, last: bool) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, window)
+    return packer.compress(block) + packer.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+
+
+def write_layer(tree: Tree, store: Path, *, latest: int, level: int, work: Path) -> Layer:
+    """Write a tree as one layer into the blob store.
+
+    Args:
+        tree: the root file system.
+        store: the cache folder with `blobs/`.
+        latest: no time is later than this, in seconds since 1970.
+        level: of compression, 1 to 9.
+        work: folder for the unfinished file, on the store's file system.
+    """
+    part = work / "layer.tar.gz"
+    seen: dict[str, str] = {}
+    with part.open("wb") as out:
+        packer = _Gzip(out, level, os.cpu_count() or 1)
+        try:
+            for path, entry in sorted(tree.items()):
+                _write_entry(packer, path, entry, latest, seen)
+            packer.write(b"\0" * (2 * tarfile.BLOCKSIZE))
+            packer.close()
+        finally:
+            packer.stop()
+    diff_id, digest = packer.digests()
+    _settle(part, store, digest)
+    unpacked = sum({e.inode or p: e.size for p, e in tree.items() if e.kind == "file"}.values())
+    return Layer(digest, diff_id, packer.written, unpacked)
+
+
+def _write_entry(packer: _Gzip, path: str, entry: Entry, latest: int, seen: dict[str, str]) -> None:
+    info = tarfile.TarInfo(path)
+    info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, min(entry.mtime, latest)
+    info.pax_headers = dict(entry.xattrs)
+    first = seen.setdefault(entry.inode, path) if entry.inode else path
+    if entry.kind == "dir":
+        info.type = tarfile.DIRTYPE
+    elif entry.kind == "link":
+        info.type, info.linkname = tarfile.SYMTYPE, entry.target
+    elif first != path:
+        info.type, info.linkname = tarfile.LNKTYPE, first
+    else:
+        info.size = entry.size
+    packer.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+    if info.size:
+        packer.write(entry.read())
+        packer.write(b"\0" * (-info.size % tarfile.BLOCKSIZE))
+
+
+def write_image(store: Path, layer: Layer, platform: str, *, created: str, path: str, comment: str) -> str:
+    """Write config and manifest of a one-layer image and return the manifest's digest.
+
+    Args:
+        store: the cache folder with `blobs/`.
+        layer: the root file system.
+        platform: `linux/arm64`, `linux/arm/v7`.
+        created: RFC 3339 time of image and history.
+        path: the environment variable PATH.
+        comment: the one history line.
+    """
+    config = {
+        **platform_object(platform),
+        "created": created,
+        "config": {"Env": [f"PATH={path}"]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        "history": [{"created": created, "created_by": comment}],
+    }
+    data = canonical(config)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "digest": put(store, data), "size": len(data)},
+        "layers": [{"mediaType": LAYER, "digest": layer.digest, "size": layer.compressed}],
+    }
+    return put(store, canonical(manifest))
+
+
+def write_index(store: Path, manifests: Mapping[str, str]) -> str:
+    """Write the index of an image for several platforms and return its digest.
+
+    Args:
+        store: the cache folder with `blobs/`.
+        manifests: manifest digests by platform.
+
+    Raises:
+        MachineError: a manifest is not in the store.
+    """
+    listed = []
+    for platform, digest in sorted(manifests.items()):
+        try:
+            size = blob(store, digest).stat().st_size
+        except FileNotFoundError as err:
+            raise MachineError(
+                f"the cache holds no manifest {digest}", "run it again: what is missing is assembled anew"
+            ) from err
+        entry = {"mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform_object(platform)}
+        listed.append(entry)
+    return put(store, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}))
+
+
+def platform_object(platform: str) -> dict[str, str]:
+    """A platform as configs and indexes spell it."""
+    return dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
+
+
+def canonical(document: object) -> bytes:
+    """JSON whose bytes depend on the content alone."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def blob(store: Path, digest: str) -> Path:
+    """Where a blob is kept."""
+    return store / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def put(store: Path, data: bytes) -> str:
+    """Add a small blob and return its digest."""
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if not intact(store, digest, len(data)):
+        folder = blob(store, digest).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=store, prefix=".blob-", delete=False) as part:
+            part.write(data)
+        Path(part.name).chmod(0o644)
+        _settle(Path(part.name), store, digest)
+    return digest
+
+
+def intact(store: Path, digest: str, size: int) -> bool:
+    """Whether a blob is there with the right number of bytes."""
+    try:
+        return blob(store, digest).stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _settle(part: Path, store: Path, digest: str) -> None:
+    place = blob(store, digest)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(place)
+
+
+def contents(store: Path, digest: str) -> dict[str, int]:
+    """Sizes in bytes by digest of an index or manifest and of everything it refers to.
+
+    Raises:
+        OSError: a document is not in the store.
+        ValueError: a document is damaged.
+    """
+    data = blob(store, digest).read_bytes()
+    document = json.loads(data)
+    found = {digest: len(data)}
+    for manifest in document.get("manifests", ()):
+        found |= contents(store, manifest["digest"])
+    if "config" in document:
+        found |= {part["digest"]: part["size"] for part in (document["config"], *document["layers"])}
+    return found
+
+
+def export_layout(store: Path, digest: str, dest: Path, ref: str) -> None:
+    """Make `dest` an OCI image layout that holds one index; see `assemble.export`."""
+    try:
+        sizes = contents(store, digest)
+    except (OSError, ValueError, LookupError) as err:
+        raise MachineError(
+            f"the cache holds no complete image {digest}", "run it again: what is missing is assembled anew"
+        ) from err
+    named = {"mediaType": INDEX, "digest": digest, "size": sizes[digest]}
+    named["annotations"] = {"org.opencontainers.image.ref.name": ref}
+    top = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]})
+    if _is_layout(dest, top, sizes):
+        return
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(dest) as fresh:
+        (fresh / "blobs" / "sha256").mkdir(parents=True)
+        for each in sizes:
+            _link(blob(store, each), blob(fresh, each))
+        (fresh / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        (fresh / "index.json").write_bytes(top)
+        _swap(fresh, dest)
+
+
+def _is_layout(dest: Path, top: bytes, sizes: Mapping[str, int]) -> bool:
+    try:
+        same = (dest / "index.json").read_bytes() == top and (dest / "oci-layout").is_file()
+    except OSError:
+        return False
+    return same and all(intact(dest, digest, size) for digest, size in sizes.items())
+
+
+@contextmanager
+def _beside(dest: Path) -> Iterator[Path]:
+    """A folder next to `dest`, gone at the end whatever happens."""
+    folder = Path(tempfile.mkdtemp(dir=dest.parent, prefix=f".{dest.name}-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swap(fresh: Path, dest: Path) -> None:
+    """Put `fresh` where `dest` is, which may be absent, taken, or being replaced by another process."""
+    for _ in range(20):
+        try:
+            fresh.rename(dest)
+        except OSError as err:
+            if err.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            return
+        with _beside(dest) as aside:
+            try:
+                dest.rename(aside / "old")
+            except FileNotFoundError:
+                continue
+    raise MachineError(f"{dest} is replaced by other processes all the time", "try again")
+
+
+def _link(source: Path, dest: Path) -> None:
+    try:
+        os.link(source, dest)
+    except OSError as err:
+        if err.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
+            raise
+        shutil.copyfile(source, dest)
