@@ -1,0 +1,10 @@
+"""`python -m buildspec`."""
+
+from __future__ import annotations
+
+import sys
+
+from buildspec.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

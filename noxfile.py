@@ -1,0 +1,83 @@
+"""One session a verb: `nox -s build`, `nox -s build -- --platform linux/arm64`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["check", "plan"]
+
+HERE = Path(__file__).resolve().parent
+PROJECT = nox.project.load_toml(HERE / "pyproject.toml")
+
+
+def environment(name: str = "buildspec", *groups: str) -> str:
+    """The Python of an environment that all verbs share; installs into it only what has changed."""
+    folder = HERE / ".nox" / name
+    python = folder / ("Scripts/python.exe" if sysconfig.get_platform().startswith("win") else "bin/python")
+    wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
+    asked = [(HERE / "pyproject.toml").read_bytes(), sys.version.encode(), str(folder).encode()]
+    stamp = hashlib.sha256(b"\0".join([*asked, *(one.encode() for one in wanted)])).hexdigest()
+    mark = folder / "installed"
+    if mark.is_file() and mark.read_text() == stamp:
+        return str(python)
+    print(f"installing into {folder.relative_to(HERE)} ...", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    subprocess.run([python, "-m", "pip", "install", *quiet, "--editable", str(HERE), *wanted], check=True)
+    mark.write_text(stamp)
+    return str(python)
+
+
+def verb(session: nox.Session) -> None:
+    """Run the verb the session is named after."""
+    os.chdir(HERE)
+    session.run(environment(), "-m", "buildspec", session.name, *session.posargs, external=True)
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Decode and type-check the specification; say all that is wrong with it."""
+    verb(session)
+
+
+@nox.session
+def plan(session: nox.Session) -> None:
+    """Show what would be built: stages, where they run, bases, targets."""
+    verb(session)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build every delivered image for every platform, gates included."""
+    verb(session)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Say what this machine can and can't do, with the fix."""
+    verb(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Hold this repository's own code against ruff and mypy."""
+    python = environment("lint", "lint")
+    session.run(python, "-m", "ruff", "check", ".", external=True)
+    session.run(python, "-m", "ruff", "format", "--check", ".", external=True)
+    session.run(python, "-m", "mypy", external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run this repository's own tests: units first, then those that need an engine."""
+    python = environment("tests", "test")
+    session.run(python, "-m", "pytest", *(session.posargs or ["tests/unit", "tests/engine"]), external=True)
