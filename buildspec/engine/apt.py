@@ -5,20 +5,18 @@ apt runs on a root of its own, so neither the machine's packages nor its pins ma
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import attrs
 
+from buildspec.engine import files, process
 from buildspec.engine.mirrors import (
     KEYRINGS,
     Mirror,
@@ -29,6 +27,7 @@ from buildspec.engine.mirrors import (
     select,
     without_userinfo,
 )
+from buildspec.engine.process import Failed
 from buildspec.errors import BuildspecError, MachineError, UsageError
 
 INSTALL = "run scripts/engine, which installs what assembled bases need"
@@ -79,9 +78,7 @@ def explain(output: str, suite: str) -> BuildspecError:
         return UsageError(f"Debian {suite} has no package{many} {names}", "check the spelling and the suite")
     tail = "\n".join(f"  {line}" for line in output.strip().splitlines()[-12:] if line.strip())
     if re.search(r"does not have a Release file|40[34] +Not Found", output):
-        return UsageError(
-            f"the mirror has no Debian suite {suite}, or not all of it:\n{tail}", "check `debian`"
-        )
+        return UsageError(f"the mirror has no Debian suite {suite}, or not all of it:\n{tail}", "check `debian`")
     if re.search(r"NO_PUBKEY|is not signed|signatures? (were|was|couldn't)|EXPKEYSIG|Missing key", output):
         fix = "install the newest debian-archive-keyring package"
         return MachineError(f"the signature of Debian {suite} can't be verified here:\n{tail}", fix)
@@ -95,59 +92,23 @@ def explain(output: str, suite: str) -> BuildspecError:
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], *, timeout: float, out: IO[bytes] | None = None) -> str:
-    """Run a program to its end and return what it printed.
+    """Run one of Debian's tools and return what it printed, in English.
 
     Args:
         argv: the program and its arguments.
-        env: added to the environment; messages are always in English.
+        env: added to the environment.
         timeout: seconds.
         out: gets standard output instead.
 
     Raises:
         MachineError: the program is missing or took too long.
-        subprocess.CalledProcessError: it failed; `output` is what it printed.
+        process.Failed: it failed; `output` is what it printed.
     """
     found = {k: v for k, v in os.environ.items() if k not in ("APT_CONFIG", "SOURCE_DATE_EPOCH")}
     # Debian's tools live in sbin as well, which a user's PATH may lack.
     found["PATH"] = f"{found.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
     full = {**found, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", **env}
-    pipes = (out, subprocess.PIPE) if out else (subprocess.PIPE, subprocess.STDOUT)
-    try:
-        child = subprocess.Popen(argv, env=full, stdin=subprocess.DEVNULL, stdout=pipes[0], stderr=pipes[1])
-    except FileNotFoundError as err:
-        raise MachineError(f"{argv[0]} is not installed", INSTALL) from err
-    try:
-        printed, errors = child.communicate(timeout=timeout)
-    except BaseException as err:
-        _end(child)
-        if isinstance(err, subprocess.TimeoutExpired):
-            raise MachineError(f"{argv[0]} took longer than {timeout:.0f} s", "look at the mirror") from err
-        raise
-    text = (errors if out else printed).decode(errors="replace")
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, argv[0], output=text)
-    return text
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(10)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    for pipe in (child.stdout, child.stderr):
-        if pipe:
-            pipe.close()
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold a lock against other processes and threads."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return process.run(argv, full, timeout=timeout, out=out, advice=INSTALL)
 
 
 def mirror(suite: str, root: Path = Path("/")) -> Mirror:
@@ -172,8 +133,8 @@ def _defaults(suite: str) -> tuple[Source, ...]:
     argv = ["mmdebstrap", mode(), "--variant=custom", f"--setup-hook={hook}", suite, "/dev/null"]
     try:
         text = run(argv, {}, timeout=60)
-    except subprocess.CalledProcessError as err:
-        text = str(err.output)
+    except Failed as err:
+        text = err.output
     found = tuple(parse_list(text))
     if not found:
         raise explain(text, suite)
@@ -211,17 +172,17 @@ def fetch(
     state = cache / "apt" / hashlib.sha256(form.encode()).hexdigest()[:16]
     env = {"APT_CONFIG": str(_root(source, architecture, state, work))}
     try:
-        with locked(state / "lock"):
+        with files.locked(state / "lock"):
             stamp = state / "stamp"
             if not stamp.is_file() or time.time() - stamp.stat().st_mtime > _LISTS_FRESH:
                 run(["apt-get", "-q", "update", "--error-on=any"], env, timeout=600)
                 stamp.touch()
             argv = ["apt-get", "-qq", "install", "--print-uris", "--", *packages]
             listed = run(argv, env, timeout=120)
-        files = _download(listed, cache / "debs", work, env, say)
-    except subprocess.CalledProcessError as err:
-        raise explain(str(err.output), source.suite) from err
-    return tuple(Deb(file, run(["dpkg-deb", "-f", str(file)], {}, timeout=60)) for file in files)
+        found = _download(listed, cache / "debs", work, env, say)
+    except Failed as err:
+        raise explain(err.output, source.suite) from err
+    return tuple(Deb(file, run(["dpkg-deb", "-f", str(file)], {}, timeout=60)) for file in found)
 
 
 def _root(source: Mirror, architecture: str, state: Path, work: Path) -> Path:
@@ -294,7 +255,7 @@ def files_of(deb: Deb, work: Path) -> Path:
     with tar.open("wb") as out:
         try:
             run(["dpkg-deb", "--fsys-tarfile", str(deb.file)], {}, timeout=300, out=out)
-        except subprocess.CalledProcessError as err:
+        except Failed as err:
             raise MachineError(f"package {deb.name} could not be unpacked:\n{err.output}") from err
     return tar
 

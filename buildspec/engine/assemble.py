@@ -11,7 +11,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +51,7 @@ class AssembledBase:
     """What it took now."""
 
 
-def assemble(
-    recipe: Recipe, cache: Path, *, say: Callable[[str], None], refresh: bool = False
-) -> AssembledBase:
+def assemble(recipe: Recipe, cache: Path, *, say: Callable[[str], None], refresh: bool = False) -> AssembledBase:
     """Assemble a base, or find it in the cache.
 
     Args:
@@ -70,11 +67,11 @@ def assemble(
     start = time.perf_counter()
     if not refresh and (found := _cached(recipe, cache, start)):
         return found
-    from buildspec.engine import apt
+    from buildspec.engine import apt, files
 
     key = recipe.key()
     before = time.time()
-    with apt.locked(cache / "recipes" / f"{key}.lock"):
+    with files.locked(cache / "recipes" / f"{key}.lock"):
         # Another process may have made it meanwhile; after the lock, that is as fresh as it gets.
         if (not refresh or _made_since(cache, key, before)) and (found := _cached(recipe, cache, start)):
             return found
@@ -114,13 +111,13 @@ def assemble_all(
     done = {} if refresh else {r: b for r in unique if (b := _cached(r, cache, start))}
     rest = [r for r in unique if r not in done]
     if rest:
+        from concurrent.futures import ThreadPoolExecutor
+
         pool = ThreadPoolExecutor(min(len(rest), jobs or os.cpu_count() or 1))
         try:
             # The slowest first: configured bases run maintainer scripts.
             rest.sort(key=lambda r: not r.configured)
-            done |= dict(
-                zip(rest, pool.map(lambda r: assemble(r, cache, say=say, refresh=refresh), rest), strict=True)
-            )
+            done |= dict(zip(rest, pool.map(lambda r: assemble(r, cache, say=say, refresh=refresh), rest), strict=True))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return {r: done[r] for r in unique}

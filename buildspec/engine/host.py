@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 
+from buildspec.engine import files
 from buildspec.errors import MachineError
 from buildspec.plan.model import Plan, PlannedSecret
 from buildspec.render.bake import FOLDER, SecretSource
+from buildspec.spec.values import Platform, ValueProblem
 
 GIT_SECONDS = 10
 
@@ -54,6 +58,18 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def machine_platform() -> Platform:
+    """The platform of this machine's engine, as far as it can be told without asking it.
+
+    Raises:
+        MachineError: the processor has no name as a platform.
+    """
+    try:
+        return Platform.parse(f"linux/{platform.machine().lower()}")
+    except ValueProblem as error:
+        raise MachineError(f"this machine is a {platform.machine()}, which has no name as a platform") from error
+
+
 @attrs.frozen
 class Secrets:
     """The secrets this machine has for a plan."""
@@ -85,19 +101,19 @@ def find_secrets(plan: Plan, root: Path, environ: Mapping[str, str]) -> Secrets:
     skipped: list[str] = []
     for secret in plan.secrets:
         variable = next((name for name in secret.env if environ.get(name)), "")
-        file = None if variable else _file(secret, root, environ)
+        file = None if variable else find_file(secret, root, environ)
         if secret.constant:
             sources[secret.id] = SecretSource(file=_keep(root, secret.id, secret.constant.encode()))
         elif variable:
             sources[secret.id] = SecretSource(env=variable)
-            values.append(environ[variable])
+            values += sensitive(secret.id, environ[variable])
         elif file is None:
             _miss(secret, skipped)
         elif secret.id == "ca-bundle":
             sources[secret.id] = SecretSource(file=_keep(root, secret.id, file.read_bytes()))
         else:
             sources[secret.id] = SecretSource(file=str(file))
-            values.append(file.read_text(encoding="utf-8", errors="replace"))
+            values += sensitive(secret.id, file.read_text(encoding="utf-8", errors="replace"))
             if not file.is_relative_to(root.resolve()):
                 reads.append(str(file))
     if "ca-bundle" not in sources:
@@ -105,7 +121,23 @@ def find_secrets(plan: Plan, root: Path, environ: Mapping[str, str]) -> Secrets:
     return Secrets(sources, tuple(values), tuple(reads), tuple(skipped))
 
 
-def _file(secret: PlannedSecret, root: Path, environ: Mapping[str, str]) -> Path | None:
+def sensitive(name: str, text: str) -> list[str]:
+    """What of a secret's text no output may show: settings and addresses beside it aren't secret.
+
+    Args:
+        name: of the secret.
+        text: its value.
+    """
+    if name == "npmrc":
+        # https://docs.npmjs.com/cli/configuring-npm/npmrc, "Auth related configuration"
+        return re.findall(r"(?m)^.*(?:_auth|_authToken|_password)\s*=\s*\"?([^\s\"]+)", text)
+    if name.endswith("-proxy"):
+        return [part for pair in re.findall(r"://([^/@\s]+)@", text) for part in (pair, pair.partition(":")[2]) if part]
+    return [text]
+
+
+def find_file(secret: PlannedSecret, root: Path, environ: Mapping[str, str]) -> Path | None:
+    """The file of this machine that holds a secret, or None."""
     named = [environ[name] for name in secret.file_env if environ.get(name)]
     for name in (*named, *secret.files):
         path = Path(root, os.path.expanduser(name)).resolve()  # noqa: PTH111 - joined only after `~` is gone
@@ -128,10 +160,5 @@ def _miss(secret: PlannedSecret, skipped: list[str]) -> None:
 def _keep(root: Path, name: str, content: bytes) -> str:
     """A file below the specification's folder: bake asks for permission to read others."""
     relative = f"{FOLDER}/secrets/{name}"
-    path = root / relative
-    if not path.is_file() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+    files.write(root / relative, content)
     return relative

@@ -7,24 +7,13 @@ from collections.abc import Mapping
 import attrs
 
 from buildspec.engine.tree import Entry, Tree
+from buildspec.spec.families import assembled_traits
 
 DIRECTORIES: Mapping[str, int] = {
     "boot": 0o755, "dev": 0o755, "etc": 0o755, "home": 0o755, "media": 0o755, "mnt": 0o755, "opt": 0o755,
     "proc": 0o755, "root": 0o700, "run": 0o755, "run/lock": 0o1777, "srv": 0o755, "sys": 0o755, "tmp": 0o1777,
     "var/cache": 0o755, "var/lib": 0o755, "var/log": 0o755, "var/tmp": 0o1777,
 }  # fmt: skip
-
-# The accounts of Debian's base-passwd that programs in containers look up.
-_USERS = (
-    "daemon:x:1:1:daemon:/usr/sbin", "bin:x:2:2:bin:/bin", "sys:x:3:3:sys:/dev", "mail:x:8:8:mail:/var/mail",
-    "www-data:x:33:33:www-data:/var/www", "nobody:x:65534:65534:nobody:/nonexistent",
-)  # fmt: skip
-_GROUPS = (
-    "root:x:0:", "daemon:x:1:", "bin:x:2:", "sys:x:3:", "adm:x:4:", "tty:x:5:", "disk:x:6:", "mail:x:8:",
-    "www-data:x:33:", "shadow:x:42:", "utmp:x:43:", "staff:x:50:", "users:x:100:", "nogroup:x:65534:",
-)  # fmt: skip
-NONROOT = 65532
-"""User and group id of `nonroot` in distroless bases."""
 
 _NSSWITCH = """\
 passwd:         files
@@ -76,18 +65,13 @@ def write(tree: Tree, names: set[str], *, shell: bool) -> None:
 
 
 def _write_accounts(tree: Tree, *, shell: bool) -> None:
-    login = "/sbin/nologin" if not shell else "/bin/bash" if "usr/bin/bash" in tree else "/bin/sh"
-    users = [f"root:x:0:0:root:/root:{login}"]
-    groups = list(_GROUPS)
-    if shell:
-        users += [f"{user}:/usr/sbin/nologin" for user in _USERS]
-    else:
-        users += ["nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin"]
-        users += [f"nonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin"]
-        groups += [f"nonroot:x:{NONROOT}:"]
-        tree["home/nonroot"] = Entry("dir", 0o700, NONROOT, NONROOT)
-    put(tree, "etc/passwd", "\n".join(users) + "\n")
-    put(tree, "etc/group", "\n".join(groups) + "\n")
+    known = assembled_traits((), shell=shell)
+    put(tree, "etc/passwd", "".join(f"{line}\n" for line in known.passwd))
+    put(tree, "etc/group", "".join(f"{line}\n" for line in known.group))
+    for line in known.passwd:
+        name, _, uid, gid, _, home, _ = line.split(":")
+        if name == "nonroot":
+            tree[home.strip("/")] = Entry("dir", 0o700, int(uid), int(gid))
 
 
 def _write_certificates(tree: Tree, *, shell: bool) -> None:

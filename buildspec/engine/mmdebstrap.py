@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from pathlib import Path
 
 import attrs
 
 from buildspec.engine import apt
 from buildspec.engine.mirrors import KEYRINGS, Mirror, neutral_options, without_userinfo
+from buildspec.engine.process import Failed
 from buildspec.engine.rootfs import DOCS
 from buildspec.engine.tree import Tree
 from buildspec.errors import MachineError
@@ -58,8 +58,8 @@ def run(recipe: Recipe, source: Mirror, cache: Path, work: Path) -> Path:
     try:
         with tar.open("wb") as out:
             apt.run([*argv, recipe.suite, "-", str(stanzas)], _scratch(), timeout=_TIMEOUT, out=out)
-    except subprocess.CalledProcessError as err:
-        raise apt.explain(str(err.output), recipe.suite) from err
+    except Failed as err:
+        raise apt.explain(err.output, recipe.suite) from err
     if not tar.stat().st_size:
         raise MachineError("mmdebstrap wrote nothing", "look at `mmdebstrap --version`")
     _link_all(after, kept)

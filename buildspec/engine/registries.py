@@ -8,11 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from buildspec.spec.model import ImageBase, Spec
+
 SECONDS = 3.0
 """Longest wait for all of them together."""
 
 # The name in references, and the host that serves it: distribution/reference, `docker.io` is a name alone.
 _SERVERS = {"docker.io": "registry-1.docker.io"}
+
+
+def of_bases(spec: Spec) -> frozenset[str]:
+    """The registries of the bases that stages start or copy from."""
+    used = {name for stage in spec.stages.values() for name in (stage.from_, *(copy.from_ for copy in stage.copy))}
+    bases = [spec.bases[name] for name in used if name in spec.bases]
+    return frozenset(base.image.registry for base in bases if isinstance(base, ImageBase))
 
 
 def reachable(registries: Iterable[str], seconds: float = SECONDS) -> Mapping[str, str]:

@@ -174,9 +174,7 @@ def problems(tree: Tree) -> tuple[str, ...]:
     found = []
     for path, entry in sorted(tree.items()):
         name = posixpath.basename(path)
-        program = posixpath.dirname(path).endswith(("bin", "sbin")) or (
-            entry.kind == "file" and entry.mode & 0o111
-        )
+        program = posixpath.dirname(path).endswith(("bin", "sbin")) or (entry.kind == "file" and entry.mode & 0o111)
         if entry.kind != "dir" and program and name in _SHELLS:
             found.append(f"/{path} is a shell")
         elif entry.kind != "dir" and program and name in _MANAGERS:
@@ -235,9 +233,7 @@ def _write_status(tree: Tree, packages: Iterable[Package]) -> None:
 def _prune_node_modules(tree: Tree, spared: Iterable[str]) -> None:
     """Of Debian's JavaScript packages, keep the files whose paths are compiled into node: parts of itself."""
     programs = [
-        e
-        for p, e in tree.items()
-        if re.search(r"/libnode\.so\.\d+$|^usr/bin/node(js)?$", p) and e.kind == "file"
+        e for p, e in tree.items() if re.search(r"/libnode\.so\.\d+$|^usr/bin/node(js)?$", p) and e.kind == "file"
     ]
     used = {m.decode() for e in programs for m in re.findall(rb"/usr/share/nodejs/[\w@.+/-]+", e.read())}
     if not programs:
@@ -253,9 +249,7 @@ def _prune_scripts(tree: Tree) -> None:
         if entry.kind == "file" and entry.mode & 0o111:
             head = entry.read(128)
             found = re.match(rb"#!\s*(\S+)(?:[ \t]+(\S+))?", head)
-            if found and not _interpreter_there(
-                tree, *(g.decode("latin-1") if g else "" for g in found.groups())
-            ):
+            if found and not _interpreter_there(tree, *(g.decode("latin-1") if g else "" for g in found.groups())):
                 del tree[path]
 
 
@@ -282,8 +276,4 @@ def installed(tree: Tree) -> dict[str, str]:
     """Versions by name of a configured base's packages."""
     text = tree["var/lib/dpkg/status"].read().decode(errors="replace")
     stanzas = [dict(re.findall(r"(?m)^(Package|Version): (.*)$", s)) for s in text.split("\n\n")]
-    return {
-        s["Package"]: s["Version"]
-        for s in sorted(stanzas, key=lambda s: s.get("Package", ""))
-        if "Version" in s
-    }
+    return {s["Package"]: s["Version"] for s in sorted(stanzas, key=lambda s: s.get("Package", "")) if "Version" in s}

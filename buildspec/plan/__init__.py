@@ -1,0 +1,1 @@
+"""A checked specification and facts in, the Plan out: everything a build will do, resolved and printable."""

@@ -53,7 +53,11 @@ class Bases:
             case DebianBase():
                 extra = tuple(sorted(set(packages) - set(base.packages)))
                 full = ".".join(
-                    [name, *([node.stage] if extra else []), *(["build"] if node.where is Where.BUILD else [])]
+                    [
+                        name,
+                        *([node.stage] if extra else []),
+                        *(["build"] if node.where is Where.BUILD else []),
+                    ]
                 )
                 self.found[full] = AssembledSource(name=full, recipes=self._recipes(base, extra, node.where))
                 return full

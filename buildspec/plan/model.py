@@ -30,6 +30,8 @@ class Facts:
     """Commit of the sources, with `-dirty` when they differ from it."""
     epoch: int | None = None
     """Seconds since 1970 that stand for the time of the build; None: each build has its own."""
+    day: str = ""
+    """Today, as `2026-11-25`: what an advisory service answered yesterday isn't kept."""
 
 
 @attrs.frozen(kw_only=True)
@@ -53,10 +55,17 @@ class Origin:
 
 @attrs.frozen
 class Arg:
-    """A build argument with its value."""
+    """A build argument; without a value, one that the build is given."""
 
     name: str
-    value: str
+    value: str | None = None
+
+
+@attrs.frozen
+class Shell:
+    """What runs the commands that follow."""
+
+    words: tuple[str, ...]
 
 
 @attrs.frozen
@@ -172,6 +181,7 @@ class StopSignal:
 
 Instruction = (
     Arg
+    | Shell
     | Env
     | Workdir
     | Copy

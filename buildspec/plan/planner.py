@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
 from buildspec.errors import UsageError
 from buildspec.plan import secrets
 from buildspec.plan.bases import Bases
@@ -62,9 +60,7 @@ def _chosen(image: Image, platforms: Sequence[Platform]) -> tuple[Platform, ...]
     return tuple(platform for platform in unique if not platforms or platform in platforms)
 
 
-def _targets(
-    spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str], facts: Facts
-) -> list[Target]:
+def _targets(spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str], facts: Facts) -> list[Target]:
     targets = []
     for name, suffix in spec.image.deliver.items():
         targets.append(
@@ -102,61 +98,3 @@ def _labels(image: Image, facts: Facts) -> dict[str, str]:
         "revision": facts.revision,
     }
     return {f"org.opencontainers.image.{key}": value for key, value in values.items() if value}
-
-
-def printable(plan: Plan) -> dict[str, object]:
-    """The plan as JSON holds it: stable, sorted, without host paths."""
-    return {
-        "version": 1,
-        "image": plan.image,
-        "profiles": list(plan.profiles),
-        "native": str(plan.facts.native),
-        "revision": plan.facts.revision,
-        "epoch": plan.facts.epoch,
-        "context": plan.context,
-        "bases": [_printable_source(source) for source in plan.sources],
-        "stages": [
-            {
-                "name": stage.name,
-                "stage": stage.stage,
-                "from": stage.source,
-                "runs-on": stage.where.value,
-                "emulated": [str(platform) for platform in stage.emulated],
-                "steps": [_printable_step(step) for step in stage.steps],
-            }
-            for stage in plan.stages
-        ],
-        "targets": [
-            {
-                "name": target.name,
-                "stage": target.stage,
-                "platforms": [str(platform) for platform in target.platforms],
-                "gate": target.gate or None,
-                "tag": target.tag or None,
-                "budget": {
-                    "unpacked": target.budget.unpacked and target.budget.unpacked.bytes,
-                    "compressed": target.budget.compressed and target.budget.compressed.bytes,
-                },
-            }
-            for target in plan.targets
-        ],
-        "secrets": [{"id": secret.id, "optional": secret.optional} for secret in plan.secrets],
-    }
-
-
-def _printable_source(source: object) -> dict[str, object]:
-    found = attrs.asdict(source, recurse=False)  # type: ignore[call-overload]
-    if "reference" in found:
-        return {"name": found["name"], "image": str(found["reference"])}
-    recipes = [{**attrs.asdict(recipe), "key": recipe.key()} for recipe in found["recipes"]]
-    return {"name": found["name"], "assembled": recipes}
-
-
-def _printable_step(step: object) -> dict[str, object]:
-    does, origin = step.does, step.origin  # type: ignore[attr-defined]
-    what = {key: value for key, value in attrs.asdict(does).items() if value not in ("", ())}
-    return {"does": type(does).__name__.lower(), "from": origin.key, **_jsonable(what)}
-
-
-def _jsonable(value: dict[str, object]) -> dict[str, object]:
-    return {key: str(item) if not isinstance(item, (str, int, list, tuple, dict)) else item for key, item in value.items()}

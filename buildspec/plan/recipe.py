@@ -11,7 +11,7 @@ import attrs
 
 from buildspec.errors import UsageError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the assembler writes something else for the same packages: older results are not used."""
 
 ARCHITECTURES: Mapping[str, str] = MappingProxyType(

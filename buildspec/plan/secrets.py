@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import attrs
+
 from buildspec.plan.model import Mount, PlannedSecret
 from buildspec.spec.model import Secret
 
@@ -92,22 +94,26 @@ def sources(used: Mapping[str, Iterable[str]], declared: Mapping[str, Secret]) -
         elif name == "ca-bundle":
             found += _ca_bundle(needed_by)
         else:
-            found += [
-                PlannedSecret(id=_id(v), env=(v, v.upper()), needed_by=needed_by) for v in _PROXY_VARIABLES
-            ]
+            found += [PlannedSecret(id=_id(v), env=(v, v.upper()), needed_by=needed_by) for v in _PROXY_VARIABLES]
     return tuple(found)
 
 
-def _ca_bundle(needed_by: str) -> list[PlannedSecret]:
+CA_BUNDLE = PlannedSecret(
+    id="ca-bundle",
+    file_env=("BUILDSPEC_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
     # The usual places: Debian, Alpine and Arch; Fedora and RHEL; openSUSE; macOS and FreeBSD.
-    files = (
+    files=(
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
         "/etc/ssl/ca-bundle.pem",
         "/etc/ssl/cert.pem",
-    )
-    variables = ("BUILDSPEC_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+    ),
+)
+"""The CA bundle of this machine, and so of its network."""
+
+
+def _ca_bundle(needed_by: str) -> list[PlannedSecret]:
     return [
-        PlannedSecret(id="ca-bundle", file_env=variables, files=files, needed_by=needed_by),
+        attrs.evolve(CA_BUNDLE, needed_by=needed_by),
         PlannedSecret(id="ca-bundle-path", constant=CA_PATH, needed_by=needed_by),
     ]

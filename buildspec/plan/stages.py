@@ -22,9 +22,11 @@ from buildspec.plan.model import (
     Health,
     Instruction,
     Label,
+    Mount,
     Origin,
     PlannedStage,
     Run,
+    Shell,
     Step,
     StopSignal,
     User,
@@ -40,6 +42,17 @@ from buildspec.spec.load import Source
 
 REPORTS = "/gate"
 """Files that a gate leaves in this folder come out of the build, as its report."""
+UNAVAILABLE = 69
+"""Exit code of an audit that could not ask its service: EX_UNAVAILABLE of sysexits.h."""
+UNAVAILABLE_MARK = "unavailable"
+"""File in a gate's report that says so, where that is a warning."""
+DAY = "BUILDSPEC_DAY"
+"""Build argument with the day: an audit is asked anew each day, and cached until then."""
+
+# The shell that runs each command of an audit and lets that one exit code pass; the command comes as `$0`.
+_LENIENT = (
+    f'/bin/sh -c "$0" || {{ code=$?; [ "$code" = {UNAVAILABLE} ] || exit "$code"; : > {REPORTS}/{UNAVAILABLE_MARK}; }}'
+)
 
 
 @attrs.frozen
@@ -79,7 +92,8 @@ class Expander:
             return FAMILIES["scratch"]
         base = self.spec.bases[root]
         if isinstance(base, language.DebianBase):
-            added = [package for stage in chain(self.spec, name) for package in self.spec.stages[stage].packages]
+            stages = [self.spec.stages[stage] for stage in chain(self.spec, name)]
+            added = [package for stage in stages for package in stage.packages]
             known = assembled_traits((*base.packages, *added), shell=base.shell)
             return attrs.evolve(known, programs={**known.programs, **base.programs})
         return traits(base)
@@ -111,7 +125,7 @@ class Expander:
         full = ("stages", node.stage, key, *path)
         return Origin(key=f"stages.{node.stage}.{key}", place=self.source.document.place(full))
 
-    def _mounts(self, node: Node, names: tuple[str, ...]) -> tuple[secrets.Mount, ...]:
+    def _mounts(self, node: Node, names: tuple[str, ...]) -> tuple[Mount, ...]:
         for name in names:
             self.mounted.setdefault(name, set()).add(node.stage)
         return secrets.mounts(names, self.spec.secrets)
@@ -172,8 +186,15 @@ class Expander:
         if stage.gate:
             yield Step(WriteFile(f"{REPORTS}/gate", f"{node.stage}\n"), self._origin(node, "gate"))
         yield from self._copies(node, stage)
+        if stage.gate == "audit":
+            yield from self._audit(node, stage)
         yield from self._commands(node, stage)
         yield from self._configuration(node, stage)
+
+    def _audit(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        yield Step(Arg(DAY), self._origin(node, "gate"))
+        if stage.on_unavailable == "warn":
+            yield Step(Shell(("/bin/sh", "-c", _LENIENT)), self._origin(node, "on-unavailable"))
 
     def _packages(self, node: Node, stage: language.Stage) -> Iterator[Instruction]:
         if not stage.packages or (self._assembled(node) and stage.from_ in self.spec.bases):

@@ -1,0 +1,1 @@
+"""A Plan in, text out: Dockerfile and bake definition."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from buildspec.plan.model import AssembledSource, Plan, Target
+from buildspec.plan.stages import DAY
 
 FOLDER = "build"
 """Where generated files go, relative to the specification."""
@@ -26,9 +28,7 @@ class SecretSource:
     env: str = ""
 
 
-def render(
-    plan: Plan, layouts: Mapping[str, str], secrets: Mapping[str, SecretSource]
-) -> dict[str, Any]:
+def render(plan: Plan, layouts: Mapping[str, str], secrets: Mapping[str, SecretSource]) -> dict[str, Any]:
     """Write the bake definition of a plan.
 
     Args:
@@ -37,7 +37,8 @@ def render(
         secrets: for secrets this machine has, by id, where they are.
 
     Returns:
-        What `docker buildx bake --file` reads, as JSON holds it; paths are relative to the specification's folder.
+        What `docker buildx bake --file` reads, as JSON holds it; paths are relative to the folder of the
+        specification.
     """
     contexts = {
         source.name: f"oci-layout://{layouts[source.name]}"
@@ -53,11 +54,16 @@ def render(
     if contexts:
         common["contexts"] = contexts
     if secrets:
-        common["secret"] = [_secret(id, source) for id, source in sorted(secrets.items())]
+        common["secret"] = [_secret(name, source) for name, source in sorted(secrets.items())]
+    args = {DAY: plan.facts.day}
     if plan.facts.epoch is not None:
-        common["args"] = {"SOURCE_DATE_EPOCH": str(plan.facts.epoch)}
+        args["SOURCE_DATE_EPOCH"] = str(plan.facts.epoch)
+    common["args"] = args
     targets = {"_common": common, **{target.name: _target(target) for target in plan.targets}}
-    return _literal({"group": {"default": {"targets": [t.name for t in plan.targets]}}, "target": targets})
+    definition: dict[str, Any] = _literal(
+        {"group": {"default": {"targets": [t.name for t in plan.targets]}}, "target": targets}
+    )
+    return definition
 
 
 def _literal(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -88,10 +94,17 @@ def _target(target: Target) -> dict[str, object]:
     return found
 
 
-def _secret(id: str, source: SecretSource) -> str:
-    return f"id={id},env={source.env}" if source.env else f"id={id},src={source.file}"
+def _secret(name: str, source: SecretSource) -> str:
+    return _fields(f"id={name}", f"env={source.env}" if source.env else f"src={source.file}")
+
+
+def _fields(*fields: str) -> str:
+    """Fields as buildx reads them: comma-separated values (RFC 4180), for a path may hold a comma."""
+    quoted = ['"' + field.replace('"', '""') + '"' if re.search(r'[,"\n\r]', field) else field for field in fields]
+    return ",".join(quoted)
 
 
 def dockerignore(plan: Plan) -> str:
-    """The ignore file that goes with the Dockerfile."""
-    return "".join(f"{pattern}\n" for pattern in plan.ignore)
+    """The ignore file that goes with the Dockerfile; what is generated is never part of the context."""
+    own = [f"/{FOLDER}"] if plan.context == "." else []
+    return "".join(f"{pattern}\n" for pattern in (*plan.ignore, *own))

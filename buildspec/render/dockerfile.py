@@ -30,6 +30,16 @@ class Dockerfile:
     stages: dict[int, str]
     """The Dockerfile stage of each line."""
 
+    def origin_of(self, stage: str, instruction: str) -> plan.Origin | None:
+        """What an instruction was made from, as BuildKit names it in its progress; None when no line fits."""
+        lines = self.text.split("\n")
+        for number, name in self.stages.items():
+            line = lines[number - 1].strip().removesuffix("\\").strip()
+            line = line.replace('<<"EOF', "<<EOF").replace('EOF"', "EOF")  # BuildKit shows heredocs unquoted
+            if name == stage and line and number in self.origins and instruction.startswith(line):
+                return self.origins[number]
+        return None
+
 
 def render(planned: plan.Plan) -> Dockerfile:
     """Write the Dockerfile of a plan."""
@@ -58,7 +68,9 @@ def _from(stage: plan.PlannedStage, references: dict[str, str]) -> str:
 def _instruction(does: plan.Instruction, references: dict[str, str]) -> str:  # noqa: C901, PLR0912 - one case each
     match does:
         case plan.Arg(name, value):
-            return f"ARG {name}={word(value)}"
+            return f"ARG {name}" if value is None else f"ARG {name}={word(value)}"
+        case plan.Shell(words):
+            return f"SHELL {array(words)}"
         case plan.Env(name, value):
             return f"ENV {name}={word(value)}"
         case plan.Label(name, value):
@@ -100,7 +112,7 @@ def _instruction(does: plan.Instruction, references: dict[str, str]) -> str:  # 
 
 
 def word(value: str) -> str:
-    """A value in double quotes, as ENV, ARG and LABEL read one word; `$` and `\\` lose their meaning."""
+    r"""A value in double quotes, as ENV, ARG and LABEL read one word; `$` and `\` lose their meaning."""
     safe = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     # a line break ends an instruction; quoted, it would have to follow a continuation, which swallows it
     return f'"{safe}"'

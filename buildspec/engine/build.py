@@ -1,0 +1,237 @@
+"""A Plan in, images in the engine's store out: bases, files, one bake run, sizes, and tags at the very end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from buildspec.engine import files, images
+from buildspec.engine.assemble import AssembledBase, assemble_all, export, index
+from buildspec.engine.client import Bake, Driver, EngineFacts
+from buildspec.engine.host import Secrets, find_secrets
+from buildspec.engine.later import Later
+from buildspec.engine.progress import Event, Progress
+from buildspec.engine.redact import Redactor
+from buildspec.engine.results import BuildResult, GateResult, ImageResult, StepTime
+from buildspec.errors import MachineError
+from buildspec.plan.model import AssembledSource, Plan, Target, Where
+from buildspec.plan.printable import printable
+from buildspec.plan.recipe import Recipe
+from buildspec.plan.stages import UNAVAILABLE_MARK
+from buildspec.render import bake
+from buildspec.render.dockerfile import Dockerfile
+from buildspec.render.dockerfile import render as render_dockerfile
+from buildspec.spec.values import Platform
+
+BASES = f"{bake.FOLDER}/bases"
+"""OCI layouts of assembled bases, relative to the specification."""
+
+
+@attrs.frozen(kw_only=True)
+class Surroundings:
+    """Where a build happens, and who is told about it."""
+
+    root: Path
+    """Folder of the specification."""
+    cache: Path
+    environ: Mapping[str, str]
+    driver: Driver
+    engine: EngineFacts
+    builder: str
+    say: Callable[[str], None]
+    """Takes lines about what is done before and after the run."""
+    tell: Callable[[Event], None]
+    """Takes what happens during the run."""
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How to build."""
+
+    cache: bool = True
+    """Use what was built before."""
+    refresh: bool = False
+    """Ask the Debian mirror for newer packages of assembled bases."""
+
+
+@attrs.frozen
+class Prepared:
+    """What stands under `build/` before the engine is asked for anything."""
+
+    dockerfile: Dockerfile
+    secrets: Secrets
+    bases: Mapping[str, AssembledBase]
+    """By recipe key."""
+
+
+def prepare(plan: Plan, around: Surroundings, *, refresh: bool = False) -> Prepared:
+    """Assemble bases, find secrets, and write Dockerfile, bake definition and plan.
+
+    Args:
+        plan: what to build.
+        around: where.
+        refresh: ask the mirror for newer packages.
+
+    Raises:
+        MachineError: a secret, a tool or a mirror is missing.
+        UsageError: a package or suite doesn't exist.
+    """
+    secrets = find_secrets(plan, around.root, around.environ)
+    bases = assemble_all(plan.recipes(), around.cache, say=around.say, refresh=refresh) if plan.recipes() else {}
+    layouts = {
+        source.name: _layout(source, bases, around) for source in plan.sources if isinstance(source, AssembledSource)
+    }
+    dockerfile = render_dockerfile(plan)
+    definition = bake.render(plan, layouts, secrets.sources)
+    files.write(around.root / bake.DOCKERFILE, dockerfile.text)
+    files.write(around.root / f"{bake.DOCKERFILE}.dockerignore", bake.dockerignore(plan))
+    files.write_json(around.root / bake.DEFINITION, definition)
+    files.write_json(around.root / bake.FOLDER / "plan.json", printable(plan))
+    return Prepared(dockerfile, secrets, {recipe.key(): base for recipe, base in bases.items()})
+
+
+def _layout(source: AssembledSource, bases: Mapping[Recipe, AssembledBase], around: Surroundings) -> str:
+    digest = index(around.cache, {recipe.platform: bases[recipe].digest for recipe in source.recipes})
+    folder = f"{BASES}/{source.name}"
+    export(around.cache, digest, around.root / folder, source.name)
+    return f"{folder}@{digest}"
+
+
+def build(
+    plan: Plan, around: Surroundings, options: Options, accept: Callable[[Sequence[ImageResult]], None]
+) -> BuildResult:
+    """Build every target of a plan; tag the images when all of it has succeeded.
+
+    Args:
+        plan: what to build.
+        around: where.
+        options: how.
+        accept: raises what keeps the finished images from being tagged.
+
+    Raises:
+        StepError: a step or a gate failed; no image was tagged.
+        MachineError: the machine, the engine or a registry isn't up to it.
+    """
+    start = time.monotonic()
+    before = Later(lambda: around.driver.digest_of([target.tag for target in plan.targets if target.tag]))
+    with files.locked(
+        around.root / bake.FOLDER / ".lock",
+        lambda: around.say("another build of this folder runs; waiting for it"),
+    ):
+        prepared = prepare(plan, around, refresh=options.refresh)
+        progress, digests = _run(plan, around, prepared, options)
+        found = [_image(target, digests, around) for target in plan.targets if not target.gate]
+        accept(found)
+        tagged = _tag(found, before.result(), around.driver)
+    return BuildResult(
+        plan=plan,
+        engine=around.engine,
+        images=tagged,
+        gates=tuple(_gate(target, around) for target in plan.targets if target.gate),
+        steps=times(plan, prepared.dockerfile, progress),
+        skipped_secrets=prepared.secrets.skipped,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options) -> tuple[Progress, Mapping[str, str]]:
+    """Run bake, without tags: an image that was finished before a gate failed must not have one."""
+    shutil.rmtree(around.root / bake.GATES, ignore_errors=True)
+    progress = Progress(Redactor(prepared.secrets.values), around.tell, _default_platforms(plan))
+    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        metadata = Path(folder) / "metadata.json"
+        run = Bake(
+            file=bake.DEFINITION,
+            cwd=str(around.root),
+            metadata=str(metadata),
+            targets=(),
+            overrides=tuple(f"{target.name}.tags=" for target in plan.targets if target.tag),
+            allow=tuple(f"fs.read={path}" for path in prepared.secrets.reads),
+            cache=options.cache,
+            builder=around.builder,
+            plugin=around.engine.plugin,
+        )
+        code = around.driver.bake(run, progress.feed)
+        progress.finish()
+        if code != 0:
+            from buildspec.engine import failures
+
+            raise failures.explain(plan, prepared.dockerfile, progress)
+        try:
+            told = json.loads(metadata.read_bytes())
+        except (OSError, ValueError) as error:
+            raise MachineError("buildx says it succeeded, and left no digests", "update buildx") from error
+    return progress, {name: about.get("containerimage.digest", "") for name, about in told.items()}
+
+
+def _image(target: Target, digests: Mapping[str, str], around: Surroundings) -> ImageResult:
+    digest = digests.get(target.name, "")
+    if not digest:
+        raise MachineError(f"buildx names no digest for '{target.name}'", "update buildx")
+    measured = images.measure(digest, around.driver.save(digest), around.cache)
+    missing = sorted(set(target.platforms) - {one.platform for one in measured})
+    if missing:
+        raise MachineError(
+            f"the image '{target.name}' lacks {', '.join(map(str, missing))}",
+            "the builder keeps images to itself: unset BUILDX_BUILDER, or use one with the docker driver",
+        )
+    return ImageResult(target=target, digest=digest, platforms=measured, moved=False)
+
+
+def _tag(found: Sequence[ImageResult], before: Mapping[str, str], driver: Driver) -> tuple[ImageResult, ...]:
+    """Move the local tags of all images, once all of them are there."""
+    done = []
+    for image in found:
+        moved = before.get(image.target.tag) != image.digest
+        if moved:
+            driver.tag(image.digest, image.target.tag)
+        done.append(attrs.evolve(image, moved=moved))
+    return tuple(done)
+
+
+def _gate(target: Target, around: Surroundings) -> GateResult:
+    report = f"{bake.GATES}/{target.name}"
+    folder = around.root / report
+    marks = [folder / UNAVAILABLE_MARK, *folder.glob(f"*/{UNAVAILABLE_MARK}")]
+    outcome = "unavailable" if any(mark.exists() for mark in marks) else "passed"
+    return GateResult(target=target, outcome=outcome, report=report)  # type: ignore[arg-type]
+
+
+def _default_platforms(plan: Plan) -> dict[str, str]:
+    """Where each stage runs when BuildKit doesn't say: it does only for builds of several platforms."""
+    target = plan.targets[0].platforms[0]
+    return {s.name: str(plan.facts.native if s.where is Where.BUILD else target) for s in plan.stages}
+
+
+def times(plan: Plan, dockerfile: Dockerfile, progress: Progress) -> tuple[StepTime, ...]:
+    """The steps of a run that came from the Dockerfile, each once for each platform it ran on."""
+    by_name = {stage.name: stage for stage in plan.stages}
+    merged: dict[tuple[str, Platform, str], StepTime] = {}
+    for step in progress.steps:
+        stage = by_name.get(step.stage)
+        if stage is None:
+            continue
+        native = plan.facts.native
+        platform = native if stage.where is Where.BUILD else Platform.parse(step.platform)
+        text = step.brief
+        taken = StepTime(
+            stage=step.stage,
+            platform=platform,
+            text=text,
+            origin=origin.key if (origin := dockerfile.origin_of(step.stage, step.text)) else "",
+            seconds=step.seconds,
+            cached=step.cached_or_skipped,
+            runs=step.runs,
+            emulated=step.runs and platform != native,
+        )
+        before = merged.get((step.stage, platform, text))
+        # the same step for two targets: what was really done is what counts
+        if before is None or (before.cached, -before.seconds) > (taken.cached, -taken.seconds):
+            merged[(step.stage, platform, text)] = taken
+    return tuple(merged.values())

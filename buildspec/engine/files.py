@@ -1,0 +1,76 @@
+"""Files that are whole or absent: written beside their place and renamed, and only when something changed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from buildspec.errors import MachineError
+
+
+def write(path: Path, content: str | bytes) -> bool:
+    """Make a file hold `content`, and nothing else at any moment; return whether it had to be written.
+
+    Args:
+        path: the file; folders above it are made.
+        content: text, written as UTF-8, or bytes.
+
+    Raises:
+        MachineError: the place can't be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with suppress(OSError):
+        if path.read_bytes() == data:
+            return False
+    part = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            part = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).chmod(0o644)
+        Path(part).replace(path)
+    except BaseException as error:
+        if part:
+            Path(part).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise MachineError(f"{path} can't be written: {(error.strerror or 'error').lower()}") from error
+        raise
+    return True
+
+
+def write_json(path: Path, document: object) -> bool:
+    """Make a file hold a document as JSON, for people to read; see `write`."""
+    return write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock against other processes and threads.
+
+    Args:
+        path: of the lock file, which stays.
+        waiting: called once when somebody else has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def cache_folder() -> Path:
+    """Where results are kept between runs and projects: `$XDG_CACHE_HOME/buildspec`."""
+    # https://specifications.freedesktop.org/basedir-spec: relative paths are to be ignored
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "buildspec"

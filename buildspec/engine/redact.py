@@ -1,0 +1,33 @@
+"""Secrets out of every text that is shown or written."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+MASK = "[secret]"
+SHORTEST = 4
+"""Characters; a shorter value would blot out half of any text."""
+
+
+class Redactor:
+    """Replaces the values of secrets, line by line and in the forms in which programs show them.
+
+    Args:
+        values: of secrets; each line of one that has several counts by itself.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        forms: set[str] = set()
+        for value in values:
+            for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
+                forms |= {part, quote(part, safe=""), base64.b64encode(part.encode()).decode()}
+        # the longest first: one secret may be the beginning of another
+        ordered = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        return self._pattern.sub(MASK, text) if self._pattern else text

@@ -1,0 +1,85 @@
+"""A Plan in, JSON out: stable, sorted, without clock and host paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from buildspec.plan.model import AssembledSource, ImageSource, Plan, PlannedStage, Source, Step, Target
+from buildspec.spec.values import Duration, Platform, Size
+
+VERSION = 1
+"""Of the form: raised when something that programs read changes its meaning."""
+
+
+def printable(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it."""
+    return {
+        "version": VERSION,
+        "image": plan.image,
+        "profiles": list(plan.profiles),
+        "native": str(plan.facts.native),
+        "revision": plan.facts.revision,
+        "epoch": plan.facts.epoch,
+        "context": plan.context,
+        "ignore": list(plan.ignore),
+        "bases": [_source(source) for source in plan.sources],
+        "stages": [_stage(stage) for stage in plan.stages],
+        "targets": [_target(target) for target in plan.targets],
+        "secrets": [{"id": s.id, "optional": s.optional} for s in plan.secrets if not s.constant],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    match source:
+        case ImageSource():
+            return {"name": source.name, "image": str(source.reference)}
+        case AssembledSource():
+            recipes = [{**attrs.asdict(recipe), "key": recipe.key()} for recipe in source.recipes]
+            return {"name": source.name, "assembled": recipes}
+
+
+def _stage(stage: PlannedStage) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "stage": stage.stage,
+        "from": stage.source,
+        "runs-on": stage.where.value,
+        "emulated": [str(platform) for platform in stage.emulated],
+        "steps": [_step(step) for step in stage.steps],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    what = {key: value for key, value in attrs.asdict(step.does, recurse=False).items() if value not in ("", (), None)}
+    return {"does": type(step.does).__name__.lower(), "from": step.origin.key, **_plain(what)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of an instruction
+    match value:
+        case Duration() | Size() | Platform():
+            return str(value)
+        case _ if attrs.has(type(value)):
+            return _plain(attrs.asdict(value, recurse=False))
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items() if item is not None}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+def _target(target: Target) -> dict[str, Any]:
+    budget = {"unpacked": target.budget.unpacked, "compressed": target.budget.compressed}
+    return {
+        "name": target.name,
+        "stage": target.stage,
+        "platforms": [str(platform) for platform in target.platforms],
+        "gate": target.gate or None,
+        "on-unavailable": target.on_unavailable if target.gate == "audit" else None,
+        "tag": target.tag or None,
+        "labels": dict(target.labels),
+        "budget": {kind: size.bytes for kind, size in budget.items() if size},
+    }

@@ -1,0 +1,54 @@
+"""A Plan in, a tree for people out: what is built from what, and where each stage runs."""
+
+from __future__ import annotations
+
+from buildspec.plan.model import AssembledSource, ImageSource, Plan, PlannedStage, Source, Target, Where
+
+
+def tree(plan: Plan) -> str:
+    """The plan, for reading."""
+    profiles = f", profile {' + '.join(plan.profiles)}" if plan.profiles else ""
+    lines = [f"{plan.image}{profiles}; build stages run on {plan.facts.native}", "", "bases"]
+    lines += [f"  {source.name:24} {_source(source)}" for source in plan.sources]
+    lines += ["", "stages"]
+    lines += [line for stage in plan.stages for line in _stage(stage)]
+    lines += ["", "targets"]
+    lines += [f"  {target.name:24} {_target(target)}" for target in plan.targets]
+    if plan.secrets:
+        lines += ["", "secrets"]
+        lines += [f"  {s.id:24} {'optional' if s.optional else 'required'}" for s in plan.secrets if not s.constant]
+    return "\n".join(lines)
+
+
+def _source(source: Source) -> str:
+    match source:
+        case ImageSource():
+            return str(source.reference)
+        case AssembledSource():
+            recipe = source.recipes[0]
+            platforms = ", ".join(recipe.platform for recipe in source.recipes)
+            kind = "configured" if recipe.configured else "with a shell" if recipe.shell else "distroless"
+            return f"Debian {recipe.suite}, {kind}, for {platforms}: {', '.join(recipe.packages)}"
+
+
+def _stage(stage: PlannedStage) -> list[str]:
+    where = "once, on the build platform" if stage.where is Where.BUILD else "for each platform"
+    if stage.emulated:
+        where += f", EMULATED for {', '.join(map(str, stage.emulated))}"
+    return [
+        f"  {stage.name:24} from {stage.source:20} {where}",
+        *(f"    {type(step.does).__name__.lower():12} {step.origin.key}" for step in stage.steps),
+    ]
+
+
+def _target(target: Target) -> str:
+    platforms = ", ".join(map(str, target.platforms))
+    if target.gate:
+        return f"{target.gate} gate, {platforms}"
+    limits = [
+        f"{size} {kind}"
+        for kind, size in (("unpacked", target.budget.unpacked), ("compressed", target.budget.compressed))
+        if size
+    ]
+    budget = f", at most {' and '.join(limits)}" if limits else ""
+    return f"image {target.tag}, {platforms}{budget}"
