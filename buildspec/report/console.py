@@ -119,7 +119,7 @@ class LiveProgress:
         if step.done and not event.line:
             self._running.pop(step.name, None)
             self._counted.add(step)
-            if not step.cached:
+            if step.error or (not step.cached and step.seconds >= WORTH):
                 mark = "[red]failed[/red]" if step.error else f"[green]{step.seconds:6.1f} s[/green]"
                 self._console.print(mark, _where(step), _plain(_short(step)), highlight=False)
             return
@@ -129,9 +129,9 @@ class LiveProgress:
     def _render(self) -> RenderableType:
         from rich.table import Table
 
-        table = Table.grid(padding=(0, 1))
-        table.add_column(justify="right", style="yellow")
-        table.add_column(style="cyan", no_wrap=True)
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(justify="right", style="yellow", no_wrap=True, min_width=8)
+        table.add_column(style="cyan", no_wrap=True, min_width=22)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         now = time.monotonic()
         for step, since, last in list(self._running.values())[:LIVE_ROWS]:
