@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -59,7 +60,7 @@ class Place:
         file: the path as the user would type it.
         line: counted from 1.
         column: counted from 1, in characters.
-        width: characters to underline, at least 1.
+        width: characters to underline, at least 1; what goes beyond the line isn't shown.
         text: the source line, without its line end.
     """
 
@@ -89,15 +90,67 @@ class Diagnostic:
 
     def render(self) -> str:
         """As people read it: place, rule, message, the source line and a caret."""
+        message = visible(self.message)
         if self.place is None:
-            return f"error[{self.rule}]: {self.message}"
-        head = f"{self.place}: error[{self.rule}]: {self.message}"
-        if not self.place.text:
+            return f"error[{self.rule}]: {message}"
+        head = f"{visible(str(self.place))}: error[{self.rule}]: {message}"
+        if not self.place.text.strip():
             return head
         number = f"{self.place.line:5d}"
-        indent = "".join("\t" if c == "\t" else " " for c in self.place.text[: self.place.column - 1])
-        caret = "^" * max(1, min(self.place.width, len(self.place.text) - self.place.column + 1))
-        return f"{head}\n{number} | {self.place.text}\n{' ' * len(number)} | {indent}{caret}"
+        line, caret = _excerpt(self.place)
+        return f"{head}\n{number} | {line}\n{' ' * len(number)} | {caret}"
+
+
+_EXCERPT = 160
+"""Characters of a source line that are shown; of longer lines, those around the caret."""
+_QUOTED = 60
+"""Characters of a name or value that a message quotes."""
+
+
+def visible(text: str) -> str:
+    """The text with a stand-in for all that a terminal would obey or hide; tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\t" else _stand_in(one) for one in text)
+
+
+def quoted(text: str) -> str:
+    """The text in quotes; only the start of a long one."""
+    return f"'{shortened(text)}'"
+
+
+def shortened(text: str) -> str:
+    """The text, or the start of a long one."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
+
+
+def _stand_in(one: str) -> str:
+    if ord(one) < 0x20:
+        return chr(0x2400 + ord(one))  # Unicode's pictures of control characters
+    return "\u2421" if one == "\x7f" else "\ufffd"
+
+
+def _excerpt(place: Place) -> tuple[str, str]:
+    """The source line and the line with the caret below it."""
+    start = min(place.column - 1, len(place.text))
+    end = max(start + 1, min(start + place.width, len(place.text)))
+    left = max(0, min(start - _EXCERPT // 2, len(place.text) - _EXCERPT))
+    right = left + _EXCERPT
+    before = ("…" if left else "") + visible(place.text[left:start])
+    marked = visible(place.text[start : min(end, right)])
+    after = visible(place.text[end:right]) + ("…" if right < len(place.text) else "")
+    indent = "".join("\t" if one == "\t" else " " * _columns(one) for one in before)
+    caret = "^" * max(1, sum(_columns(one) for one in marked))
+    return before + marked + after, indent + caret
+
+
+def _columns(one: str) -> int:
+    """Columns a character takes on a terminal."""
+    if one.isascii():
+        return 1
+    if unicodedata.combining(one):
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in "WF" else 1
 
 
 class SpecError(BuildspecError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildspec.checks.rules import problem
-from buildspec.errors import Diagnostic, Place
-from buildspec.spec.wellknown import SECRETS as WELL_KNOWN
-from buildspec.spec.load import Source
+from buildspec.checks.rules import Subject, each_fragment, each_stage
+from buildspec.errors import Diagnostic, Place, quoted, shortened
+from buildspec.spec.fragments import Fragment
+from buildspec.spec.model import Stage
 from buildspec.spec.overlay import suggest
+from buildspec.spec.unknown import UNKNOWN
+from buildspec.spec.wellknown import SECRETS as WELL_KNOWN
 
 _ALLOWED = ("RUN", "ARG", "SHELL")
 _KEYS = {
@@ -28,55 +30,80 @@ _KEYS = {
 }
 
 
-def instruction_in_fragment(source: Source) -> Iterator[Diagnostic]:
+@each_fragment
+def instruction_in_fragment(subject: Subject, name: str, fragment: Fragment) -> Iterator[Diagnostic]:
     """A fragment holds an instruction that belongs to the specification, or that Docker doesn't have."""
-    for name, fragment in source.fragments.items():
-        if name not in source.spec.stages:
-            continue
-        lines = fragment.text.split("\n")
-        for one in fragment.instructions:
-            if one.keyword in _ALLOWED:
-                continue
-            key = _KEYS.get(one.keyword)
-            message = (
-                f"{one.keyword} is a fact of the specification; write it as stages.{name}.{key}"
-                if key
-                else f"{one.keyword} can't be in a fragment; it holds RUN, ARG and SHELL"
-            )
-            text = lines[one.line - 1].rstrip("\r")
-            column = len(text) - len(text.lstrip()) + 1
-            place = Place(fragment.file, one.line, column, len(one.keyword), text)
-            yield Diagnostic("instruction-in-fragment", message, place)
+    if name not in subject.spec.stages:
+        return
+    for one in fragment.instructions:
+        if one.keyword not in _ALLOWED:
+            yield _at(fragment, one.line, len(one.keyword), "instruction-in-fragment", _misplaced(name, one.keyword))
 
 
-def unused_fragment(source: Source) -> Iterator[Diagnostic]:
+def _misplaced(stage: str, keyword: str) -> str:
+    if keyword in _KEYS:
+        return f"{keyword} is a fact of the specification; write it as stages.{stage}.{_KEYS[keyword]}"
+    if not keyword.isalpha():
+        return f"{quoted(keyword)} is no instruction; end the line before with '\\' to continue it"
+    hint = suggest(keyword, _ALLOWED) or f"; a fragment holds {', '.join(_ALLOWED[:-1])} and {_ALLOWED[-1]}"
+    return f"{shortened(keyword)} can't be in a fragment{hint}"
+
+
+@each_fragment
+def unfinished_instruction(_: Subject, __: str, fragment: Fragment) -> Iterator[Diagnostic]:
+    """A fragment ends within an instruction, which would swallow what comes after it in the Dockerfile."""
+    for one in fragment.instructions:
+        if one.unfinished:
+            message = f"{one.keyword} is never finished: there is no line after it"
+            if one.heredoc:
+                message = f"{one.keyword} is never finished: no line is {quoted(one.heredoc)}, which ends its heredoc"
+            yield _at(fragment, one.line, len(one.keyword), "unfinished-instruction", message)
+
+
+@each_fragment
+def directive_in_fragment(_: Subject, __: str, fragment: Fragment) -> Iterator[Diagnostic]:
+    """A fragment has a parser directive, which is one only at the top of a whole Dockerfile."""
+    for one in fragment.directives:
+        message = f"'# {one.name}=' means nothing in a fragment, which is a part of a Dockerfile; take it out"
+        width = len(fragment.line_text(one.line))
+        yield _at(fragment, one.line, width, "directive-in-fragment", message)
+
+
+@each_fragment
+def unused_fragment(subject: Subject, name: str, fragment: Fragment) -> Iterator[Diagnostic]:
     """A fragment belongs to no stage, or to one whose commands stand in `run`."""
-    for name, fragment in source.fragments.items():
-        place = Place(fragment.file, 1, 1)
-        if name not in source.spec.stages:
-            message = f"no stage is called '{name}'{suggest(name, source.spec.stages)}"
-            yield Diagnostic("unused-fragment", message, place)
-        elif source.spec.stages[name].run:
-            message = f"stages.{name}.run has the commands; keep one of the two"
-            yield Diagnostic("unused-fragment", message, place)
+    place = Place(fragment.file, 1, 1)
+    stages = subject.spec.stages
+    if name not in stages:
+        message = f"no stage is called '{name}'{suggest(name, stages) or '; add the stage, or delete the file'}"
+        yield Diagnostic("unused-fragment", message, place)
+    elif stages[name].run:
+        message = f"stages.{name}.run has the commands; keep one of the two"
+        yield Diagnostic("unused-fragment", message, place)
 
 
-def undeclared_secret(source: Source) -> Iterator[Diagnostic]:
+def _at(fragment: Fragment, line: int, width: int, rule: str, message: str) -> Diagnostic:
+    text = fragment.line_text(line)
+    column = len(text) - len(text.lstrip()) + 1
+    return Diagnostic(rule, message, Place(fragment.file, line, column, max(1, width), text))
+
+
+@each_stage
+def undeclared_secret(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage mounts a secret that is neither in `[secrets]` nor well known."""
-    known = {*source.spec.secrets, *WELL_KNOWN}
-    for name, stage in source.spec.stages.items():
-        for index, secret in enumerate(stage.secrets):
-            if secret not in known:
-                hint = suggest(secret, known) or "; add it to [secrets]"
-                message = f"no secret is called '{secret}'{hint}"
-                yield problem(source, "undeclared-secret", ("stages", name, "secrets", index), message)
+    there = [*subject.spec.secrets, *WELL_KNOWN]
+    for index, secret in enumerate(stage.secrets):
+        if secret is not UNKNOWN and secret not in there:
+            message = f"no secret is called {quoted(secret)}{suggest(secret, there) or '; add it to [secrets]'}"
+            yield subject.problem("undeclared-secret", ("stages", name, "secrets", index), message)
 
 
-def line_break(source: Source) -> Iterator[Diagnostic]:
+@each_stage
+def line_break(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A value of `args`, `env` or `labels` has a line break, which a Dockerfile can't express."""
-    for name, stage in source.spec.stages.items():
-        for key, table in (("args", stage.args), ("env", stage.env), ("labels", stage.labels)):
-            for item, value in table.items():
-                if "\n" in value or "\r" in value:
-                    message = "has a line break, which no image can be given this way; copy a file instead"
-                    yield problem(source, "line-break", ("stages", name, key, item), message)
+    for key in ("args", "env", "labels"):
+        table = getattr(stage, key)
+        for item, value in () if table is UNKNOWN else table.items():
+            if value is not UNKNOWN and ("\n" in value or "\r" in value):
+                message = "has a line break, which no image can be given this way; copy a file instead"
+                yield subject.problem("line-break", ("stages", name, key, item), message)

@@ -1,131 +1,170 @@
-"""Rules about stages: what they name must exist, have no cycle, and end in something delivered."""
+"""Rules about stages: what they name must exist, have no circle, and end in something delivered."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from buildspec.checks.rules import problem
-from buildspec.errors import Diagnostic
-from buildspec.spec.load import Source
+from buildspec.checks.rules import SCRATCH, Subject, each_copy, each_delivered, each_stage, known
+from buildspec.errors import Diagnostic, quoted, shortened
+from buildspec.spec.model import Copy, Stage
 from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
+from buildspec.spec.unknown import UNKNOWN
 
-SCRATCH = "scratch"
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
-
-
-def unknown_stage(source: Source) -> Iterator[Diagnostic]:
-    """A stage starts from, copies from, or is delivered as something that isn't there."""
-    spec = source.spec
-    known = {*spec.stages, *spec.bases, SCRATCH}
-    for name, stage in spec.stages.items():
-        if stage.from_ not in known:
-            path: Path = ("stages", name, "from")
-            yield problem(source, "unknown-stage", path, _nobody(stage.from_, known))
-        for index, copy in enumerate(stage.copy):
-            if copy.from_ and copy.from_ not in known - {SCRATCH}:
-                path = ("stages", name, "copy", index, "from")
-                yield problem(source, "unknown-stage", path, _nobody(copy.from_, known))
-    for name in spec.image.deliver:
-        if name not in spec.stages:
-            message = f"no stage is called '{name}'{suggest(name, spec.stages)}"
-            yield problem(source, "unknown-stage", ("image", "deliver", name), message, key=True)
+_STAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
-def _nobody(name: str, known: set[str]) -> str:
-    return f"no stage or base is called '{name}'{suggest(name, known) or '; add it to [bases]'}"
+@each_stage
+def unknown_stage(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
+    """A stage starts from something that isn't there."""
+    there = {*subject.spec.stages, *subject.spec.bases, SCRATCH}
+    if stage.from_ not in there:
+        yield subject.problem("unknown-stage", ("stages", name, "from"), _nobody(stage.from_, there))
 
 
-def stage_cycle(source: Source) -> Iterator[Diagnostic]:
+@each_copy
+def unknown_copy_source(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
+    """Files are copied from something that isn't there."""
+    there = {*subject.spec.stages, *subject.spec.bases}
+    if copy.from_ and copy.from_ not in there:
+        yield subject.problem("unknown-copy-source", (*path, "from"), _nobody(copy.from_, there))
+
+
+def _nobody(name: str, there: set[str]) -> str:
+    return (
+        f"no stage or base is called {quoted(name)}{suggest(name, sorted(there)) or '; add it to [stages] or [bases]'}"
+    )
+
+
+@each_delivered
+def unknown_delivery(subject: Subject, name: str, _: str) -> Iterator[Diagnostic]:
+    """`image.deliver` names something that isn't a stage."""
+    if name not in subject.spec.stages:
+        message = f"no stage is called {quoted(name)}{suggest(name, subject.spec.stages)}"
+        yield subject.problem("unknown-delivery", ("image", "deliver", name), message, key=True)
+
+
+def stage_circle(subject: Subject) -> Iterator[Diagnostic]:
     """Stages need each other in a circle, so that none can be the first."""
-    stages = source.spec.stages
+    bases = () if subject.spec.bases is UNKNOWN else subject.spec.bases
+    # what has the name of a base is wrong already, and may well mean the base
+    needs = {
+        name: _needs(stage) for name, stage in subject.spec.stages.items() if name not in bases and name != SCRATCH
+    }
+    for circle in _circles(needs):
+        shown = [*circle, circle[0]] if len(circle) < 8 else [*circle[:4], "…", *circle[-3:], circle[0]]
+        message = f"needs itself: {' -> '.join(map(shortened, shown))}"
+        yield subject.problem("stage-circle", ("stages", circle[0]), message, key=True)
+
+
+def _needs(stage: Stage) -> list[str]:
+    """The names that a stage starts from and copies from, as far as they are known."""
+    if stage is UNKNOWN:
+        return []
+    copies = () if stage.copy is UNKNOWN else stage.copy
+    names = [stage.from_, *(copy.from_ for copy in copies if copy is not UNKNOWN)]
+    return [name for name in names if name is not UNKNOWN]
+
+
+def _circles(needs: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """A circle for each stage that closes one, by a search in depth; without recursion, as chains can be long."""
     done: set[str] = set()
-
-    def visit(name: str, trail: tuple[str, ...]) -> Iterator[Diagnostic]:
-        if name in trail:
-            circle = (*trail[trail.index(name) :], name)
-            start = min(circle)
-            if start not in done:
-                shown = " -> ".join(circle)
-                yield problem(
-                    source, "stage-cycle", ("stages", trail[-1]), f"needs itself: {shown}", key=True
-                )
-                done.update(circle)
-            return
-        if name in done or name not in stages:
-            return
-        for other in (stages[name].from_, *(copy.from_ for copy in stages[name].copy)):
-            yield from visit(other, (*trail, name))
-        done.add(name)
-
-    for name in stages:
-        yield from visit(name, ())
+    for start in needs:
+        trail: dict[str, Iterator[str]] = {}
+        if start not in done:
+            trail[start] = iter(needs[start])
+        while trail:
+            name = next(reversed(trail))
+            following = next(trail[name], None)
+            if following is None:
+                del trail[name]
+                done.add(name)
+            elif following in trail:
+                names = list(trail)
+                yield names[names.index(following) :]
+            elif following in needs and following not in done:
+                trail[following] = iter(needs[following])
 
 
-def reserved_name(source: Source) -> Iterator[Diagnostic]:
+def reserved_name(subject: Subject) -> Iterator[Diagnostic]:
     """A stage has the name of a base, of `scratch`, or one that Docker doesn't take."""
-    for name in source.spec.stages:
-        if name in source.spec.bases or name == SCRATCH:
-            what = "a base is called that too" if name != SCRATCH else "that is the empty base"
-            yield problem(source, "reserved-name", ("stages", name), f"{what}; choose another", key=True)
+    for name in subject.spec.stages:
+        path = ("stages", name)
+        if name == SCRATCH:
+            yield subject.problem("reserved-name", path, "that is the empty base; choose another", key=True)
         elif _STAGE_NAME.fullmatch(name) is None:
             message = "a stage's name is small letters, digits, '-' and '_', and starts with a letter"
-            yield problem(source, "reserved-name", ("stages", name), message, key=True)
+            yield subject.problem("reserved-name", path, message, key=True)
+        else:
+            yield from known(_taken_name(subject, name))
 
 
-def nothing_delivered(source: Source) -> Iterator[Diagnostic]:
-    """`image.deliver` or `image.platforms` is empty, or two delivered stages have the same tag suffix."""
-    image = source.spec.image
-    if not image.deliver:
-        yield problem(source, "nothing-delivered", ("image", "deliver"), "names no stage")
+def _taken_name(subject: Subject, name: str) -> Iterator[Diagnostic]:
+    if name in subject.spec.bases:
+        message = "a base is called that too; choose another"
+        yield subject.problem("reserved-name", ("stages", name), message, key=True)
+
+
+def nothing_delivered(subject: Subject) -> Iterator[Diagnostic]:
+    """`image.deliver` or `image.platforms` is empty."""
+    image = subject.spec.image
+    if image.deliver is not UNKNOWN and not image.deliver:
+        yield subject.problem("nothing-delivered", ("image", "deliver"), "names no stage")
     if not image.platforms:
-        yield problem(source, "nothing-delivered", ("image", "platforms"), "names no platform")
+        yield subject.problem("nothing-delivered", ("image", "platforms"), "names no platform")
+
+
+def tag_collision(subject: Subject) -> Iterator[Diagnostic]:
+    """Two delivered stages have the same tag suffix."""
     seen: dict[str, str] = {}
-    for stage, suffix in image.deliver.items():
+    for stage, suffix in subject.spec.image.deliver.items():
+        if suffix is UNKNOWN:
+            continue
         if suffix in seen:
-            message = f"has the same tag suffix as '{seen[suffix]}'"
-            yield problem(source, "tag-collision", ("image", "deliver", stage), message)
+            message = f"has the same tag suffix as '{seen[suffix]}'; give it another"
+            yield subject.problem("tag-collision", ("image", "deliver", stage), message)
         seen[suffix] = stage
 
 
-def copy_from_gate(source: Source) -> Iterator[Diagnostic]:
-    """Something is made from a gate; gates are leaves, so that they run beside the images they guard."""
-    stages = source.spec.stages
-    for name, stage in stages.items():
-        if stage.from_ in stages and stages[stage.from_].gate:
-            message = f"'{stage.from_}' is a gate; start from '{stages[stage.from_].from_}'"
-            yield problem(source, "copy-from-gate", ("stages", name, "from"), message)
-        for index, copy in enumerate(stage.copy):
-            if copy.from_ in stages and stages[copy.from_].gate:
-                path: Path = ("stages", name, "copy", index, "from")
-                message = f"'{copy.from_}' is a gate; nothing may be copied from one"
-                yield problem(source, "copy-from-gate", path, message)
-    for name in source.spec.image.deliver:
-        if name in stages and stages[name].gate:
-            yield problem(
-                source, "copy-from-gate", ("image", "deliver", name), "a gate isn't delivered", key=True
-            )
+@each_stage
+def start_from_gate(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
+    """A stage starts from a gate; gates are leaves, so that they run beside the images they guard."""
+    gate = subject.spec.stages.get(stage.from_)
+    if gate is not None and gate.gate:
+        message = f"'{stage.from_}' is a gate; start from '{gate.from_}'"
+        yield subject.problem("start-from-gate", ("stages", name, "from"), message)
 
 
-def runs_on_conflict(source: Source) -> Iterator[Diagnostic]:
+@each_copy
+def copy_from_gate(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
+    """Files are copied from a gate; gates are leaves, so that they run beside the images they guard."""
+    gate = subject.spec.stages.get(copy.from_)
+    if gate is not None and gate.gate:
+        message = f"'{copy.from_}' is a gate, from which nothing is copied; copy from '{gate.from_}'"
+        yield subject.problem("copy-from-gate", (*path, "from"), message)
+
+
+@each_delivered
+def gate_delivered(subject: Subject, name: str, _: str) -> Iterator[Diagnostic]:
+    """`image.deliver` names a gate."""
+    stage = subject.spec.stages.get(name)
+    if stage is not None and stage.gate:
+        message = f"a gate isn't delivered; deliver '{stage.from_}'"
+        yield subject.problem("gate-delivered", ("image", "deliver", name), message, key=True)
+
+
+@each_stage
+def runs_on_conflict(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage wants to run on the target, and what it starts from runs on the builder's platform."""
-    stages = source.spec.stages
-    for name, stage in stages.items():
-        if stage.runs_on == "target" and stage.from_ in stages and stages[stage.from_].runs_on == "build":
-            message = f"'{stage.from_}' runs on the builder's platform, and what starts from it does too"
-            yield problem(source, "runs-on-conflict", ("stages", name, "runs-on"), message)
-    for name in source.spec.image.deliver:
-        if name in stages and _builds(source, name):
-            message = "runs on the builder's platform, so it can't be delivered for others"
-            yield problem(source, "runs-on-conflict", ("image", "deliver", name), message, key=True)
+    if stage.runs_on == "target" and subject.runs_on(stage.from_) == "build":
+        message = f"'{stage.from_}' runs on the builder's platform, and what starts from it does too"
+        yield subject.problem("runs-on-conflict", ("stages", name, "runs-on"), message)
 
 
-def _builds(source: Source, name: str) -> bool:
-    stages, seen = source.spec.stages, set[str]()
-    while name in stages and name not in seen:
-        seen.add(name)
-        if stages[name].runs_on:
-            return stages[name].runs_on == "build"
-        name = stages[name].from_
-    return False
+@each_delivered
+def builder_delivered(subject: Subject, name: str, _: str) -> Iterator[Diagnostic]:
+    """A delivered stage runs on the builder's platform, whatever the target."""
+    if name in subject.spec.stages and subject.runs_on(name) == "build":
+        message = "runs on the builder's platform, so it can't be delivered for others"
+        yield subject.problem("builder-delivered", ("image", "deliver", name), message, key=True)

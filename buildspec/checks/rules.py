@@ -2,24 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, wraps
+from typing import TypeVar
+
+import attrs
 
 from buildspec.errors import Diagnostic
-from buildspec.spec.document import spell
+from buildspec.spec.families import FAMILIES, Traits, traits
 from buildspec.spec.load import Source
-from buildspec.spec.positions import Path
+from buildspec.spec.model import Copy, Spec
+from buildspec.spec.positions import Path, spell
+from buildspec.spec.unknown import UNKNOWN, UnknownError
 
-Rule = Callable[[Source], Iterator[Diagnostic]]
+K = TypeVar("K")
+T = TypeVar("T")
+
+SCRATCH = "scratch"
+"""The empty base; it needs no table."""
 
 
-def problem(source: Source, rule: str, path: Path, message: str, *, key: bool = False) -> Diagnostic:
-    """A diagnostic at a path of the specification.
+@attrs.frozen
+class Subject:
+    """A specification under examination; what is wrong with its types is UNKNOWN."""
 
-    Args:
-        source: the specification.
-        rule: its name.
-        path: keys and indexes from the root.
-        message: what is wrong, and the way out.
-        key: point at the key, not at its value.
-    """
-    return Diagnostic(rule, f"{spell(path)}: {message}", source.document.place(path, key=key))
+    source: Source
+
+    @property
+    def spec(self) -> Spec:
+        """The specification."""
+        return self.source.spec
+
+    def problem(self, rule: str, path: Path, message: str, *, key: bool = False) -> Diagnostic:
+        """A diagnostic at a path of the specification.
+
+        Args:
+            rule: its name.
+            path: keys and indexes from the root.
+            message: what is wrong, and the way out.
+            key: point at the key, not at its value.
+        """
+        return Diagnostic(rule, f"{spell(path)}: {message}", self.source.document.place(path, key=key))
+
+    def traits(self, stage: str) -> Traits | None:
+        """What the base at the root of a stage provides; None when nothing is known of it.
+
+        Raises:
+            UnknownError: there is no such base or family, which other rules tell.
+        """
+        root = self._roots.get(stage, stage)
+        if root == SCRATCH:
+            return FAMILIES["scratch"]
+        base = self.spec.bases.get(root)
+        if base is None or (base.family and base.family not in FAMILIES):
+            raise UnknownError
+        found = traits(base)
+        return found if found.family else None
+
+    def runs_on(self, stage: str) -> str:
+        """Where a stage runs: as it says, else where the one it starts from does."""
+        stages, seen = self.spec.stages, set[str]()
+        while stage in stages and stage not in seen:
+            seen.add(stage)
+            if stages[stage].runs_on:
+                return str(stages[stage].runs_on)
+            stage = stages[stage].from_
+        return "target"
+
+    @cached_property
+    def _roots(self) -> Mapping[str, str]:
+        """What each stage starts from in the end: not a stage, or one of the circle it runs into."""
+        stages = self.spec.stages
+        roots: dict[str, str] = {}
+        for start in stages:
+            trail: dict[str, None] = {}
+            name = start
+            try:
+                while name in stages and name not in trail and name not in roots:
+                    trail[name] = None
+                    name = stages[name].from_
+                root = roots.get(name, name)
+            except UnknownError:
+                root = UNKNOWN
+            roots.update(dict.fromkeys(trail, root))
+        return roots
+
+
+Rule = Callable[[Subject], Iterator[Diagnostic]]
+
+
+def known(findings: Iterator[Diagnostic]) -> Iterator[Diagnostic]:
+    """What is found up to the first look at something that isn't known: what hangs on it would be a guess."""
+    try:
+        yield from findings
+    except UnknownError:
+        return
+
+
+def _each(
+    items: Callable[[Subject], Iterable[tuple[K, T]]],
+) -> Callable[[Callable[[Subject, K, T], Iterator[Diagnostic]]], Rule]:
+    """A decorator that makes a rule about all items of one about a single item and what it is known by."""
+
+    def decorator(rule: Callable[[Subject, K, T], Iterator[Diagnostic]]) -> Rule:
+        @wraps(rule)
+        def about_all(subject: Subject) -> Iterator[Diagnostic]:
+            for key, item in items(subject):
+                yield from known(rule(subject, key, item))
+
+        return about_all
+
+    return decorator
+
+
+def _copies(subject: Subject) -> Iterator[tuple[Path, Copy]]:
+    for name, stage in subject.spec.stages.items():
+        if stage is not UNKNOWN and stage.copy is not UNKNOWN:
+            for index, copy in enumerate(stage.copy):
+                yield ("stages", name, "copy", index), copy
+
+
+each_stage = _each(lambda subject: subject.spec.stages.items())
+each_copy = _each(_copies)
+"""Of the elements of all stages' `copy`, each with its path."""
+each_base = _each(lambda subject: subject.spec.bases.items())
+each_delivered = _each(lambda subject: subject.spec.image.deliver.items())
+"""Of delivered stages, each with its tag suffix."""
+each_fragment = _each(lambda subject: subject.source.fragments.items())
+"""Of fragments, each with the stage it is named after."""

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import attrs
 import tomlkit
-from tomlkit.exceptions import ParseError, TOMLKitError
+from tomlkit.exceptions import TOMLKitError
 
 from buildspec.errors import Diagnostic, Place, SpecError
-from buildspec.spec.positions import Path, Positions, scan
+from buildspec.spec.positions import Path, Positions
+from buildspec.spec.scanner import ScanError, scan
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Document:
-    """A parsed specification.
-
-    Args:
-        file: path as the user would type it.
-        data: tables as dicts, arrays as lists, scalars as Python's own types.
-        positions: where each key and value stands in the file.
-        moved: for values that came from an overlay or the command line, the path they were written at;
-            a string names the command-line option.
-    """
+    """A parsed specification."""
 
     file: str
+    """Path as the user would type it."""
     data: Mapping[str, Any]
+    """Tables as dicts, arrays as lists, scalars as Python's own types."""
     positions: Positions
-    moved: Mapping[Path, Path | str] = field(default_factory=dict)
+    """Where each key and value stands in the file."""
+    moved: Mapping[Path, Path | str] = attrs.Factory(dict)
+    """For values that came from an overlay or the command line, the path they were written at; a string names the
+    command-line option."""
 
     def place(self, path: Path, *, key: bool = False, within: tuple[int, int] | None = None) -> Place | None:
-        """Where the value at that path was written.
+        """Where the value at that path was written; None for one that came from the command line.
 
         Args:
             path: keys and indexes from the root.
@@ -44,14 +42,18 @@ class Document:
             return None
         span = self.positions.nearest(origin)
         if span is None:
-            return Place(self.file, 1, 1, 1, self.positions.line_text(1))
+            return _place(self.file, self.positions, 0, 1)
         exact = origin in self.positions.spans
         start, end = span.key if key or not exact else span.value
         if within is not None and exact:
             start, end = start + within[0], start + within[1]
-        line, column = self.positions.line_column(start)
-        text = self.positions.line_text(line)
-        return Place(self.file, line, column, max(1, end - start), text)
+        return _place(self.file, self.positions, start, end)
+
+    def written(self, path: Path) -> str:
+        """The value at that path as it stands in the file; empty for one that isn't written there."""
+        origin = self._origin(path)
+        span = None if isinstance(origin, str) else self.positions.spans.get(origin)
+        return self.positions.text[slice(*span.value)] if span else ""
 
     def _origin(self, path: Path) -> Path | str:
         for end in range(len(path), 0, -1):
@@ -59,41 +61,39 @@ class Document:
                 return moved if isinstance(moved, str) else (*moved, *path[end:])
         return path
 
-    def spelled(self, path: Path) -> str:
-        """The path as people read it: `stages.base.copy[0].from`."""
-        return spell(path)
 
-
-def spell(path: Path) -> str:
-    """A path in TOML's spelling, array indexes in brackets."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += ("." if text else "") + (part if re.fullmatch(r"[\w-]+", part) else f'"{part}"')
-    return text
+def _place(file: str, positions: Positions, start: int, end: int) -> Place:
+    line, column = positions.line_column(start)
+    text = positions.line_text(line)
+    width = min(end - start, len(text) - column + 1)
+    return Place(file, line, column, max(1, width), text)
 
 
 def parse(text: str, file: str) -> Document:
     """Parse TOML text.
 
     Args:
-        text: the whole file.
+        text: the whole file; a byte-order mark is skipped, and CR LF is LF.
         file: its path as the user would type it.
 
     Raises:
         SpecError: the text isn't TOML; says where.
     """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
-        data = tomlkit.parse(text.removeprefix("\ufeff")).unwrap()
-    except ParseError as error:
-        line = error.line
-        column = error.col + 1
-        message = re.sub(r" at line \d+ col \d+$", "", str(error))
-        source = Positions(text).line_text(line)
-        raise SpecError([Diagnostic("syntax", message, Place(file, line, column, 1, source))]) from error
-    except (TOMLKitError, RecursionError, ValueError) as error:
-        reason = str(error) or "nested too deeply"
-        raise SpecError([Diagnostic("syntax", reason, Place(file, 1, 1))]) from error
-    return Document(file, data, scan(text))
+        data, positions = scan(text, _scalar)
+    except ScanError as error:
+        written = Positions(text)
+        flaws = error.flaws
+        raise SpecError(
+            Diagnostic("syntax", flaw.message, _place(file, written, flaw.start, flaw.end)) for flaw in flaws
+        ) from error
+    return Document(file, data, positions)
+
+
+def _scalar(raw: str) -> object:
+    try:
+        return tomlkit.value(raw).unwrap()
+    except TOMLKitError as error:
+        reason = re.sub(r" at line \d+ col \d+$", "", str(error))
+        raise ValueError(reason[:1].lower() + reason[1:]) from error

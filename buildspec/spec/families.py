@@ -1,13 +1,13 @@
 """What the usual bases provide: C library, shell, package manager, user tools, programs and accounts.
 
-Sources: the Dockerfiles of docker-library/node, of GoogleContainerTools/distroless and of the distributions' own
-images, as of 2026-11. An assembled base's programs follow from its packages.
+Sources: the Dockerfiles of docker-library/node, of GoogleContainerTools/distroless and of the distributions'
+own images, as of 2026-11. An assembled base's programs follow from its packages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, assert_never
 
 import attrs
 
@@ -44,7 +44,34 @@ _DISTROLESS_PASSWD = (
 )
 _DISTROLESS_GROUP = ("root:x:0:", "nobody:x:65534:", "tty:x:5:", "staff:x:50:", "nonroot:x:65532:")
 
-_ALPINE = Traits(
+# Accounts of an assembled base with a shell: those of Debian's base-passwd that programs in containers look up.
+_DEBIAN_PASSWD = (
+    "root:x:0:0:root:/root:/bin/sh",
+    "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
+    "bin:x:2:2:bin:/bin:/usr/sbin/nologin",
+    "sys:x:3:3:sys:/dev:/usr/sbin/nologin",
+    "mail:x:8:8:mail:/var/mail:/usr/sbin/nologin",
+    "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
+)
+_DEBIAN_GROUP = (
+    "root:x:0:",
+    "daemon:x:1:",
+    "bin:x:2:",
+    "sys:x:3:",
+    "adm:x:4:",
+    "tty:x:5:",
+    "disk:x:6:",
+    "mail:x:8:",
+    "www-data:x:33:",
+    "shadow:x:42:",
+    "utmp:x:43:",
+    "staff:x:50:",
+    "users:x:100:",
+    "nogroup:x:65534:",
+)
+
+_ALPINE = Traits(  # noqa: S604 - `shell` is a path
     family="alpine",
     libc="musl",
     shell="/bin/sh",
@@ -52,7 +79,7 @@ _ALPINE = Traits(
     accounts="busybox",
     programs={"sh": "/bin/sh", "wget": "/usr/bin/wget", "apk": "/sbin/apk"},
 )
-_DEBIAN = Traits(
+_DEBIAN = Traits(  # noqa: S604 - `shell` is a path
     family="debian",
     libc="glibc",
     shell="/bin/sh",
@@ -60,9 +87,7 @@ _DEBIAN = Traits(
     accounts="shadow",
     programs={"sh": "/bin/sh", "bash": "/bin/bash", "apt-get": "/usr/bin/apt-get", "perl": "/usr/bin/perl"},
 )
-_DISTROLESS = Traits(
-    family="distroless-base", libc="glibc", passwd=_DISTROLESS_PASSWD, group=_DISTROLESS_GROUP
-)
+_DISTROLESS = Traits(family="distroless-base", libc="glibc", passwd=_DISTROLESS_PASSWD, group=_DISTROLESS_GROUP)
 _NODE = {"node": "/usr/local/bin/node", "npm": "/usr/local/bin/npm", "npx": "/usr/local/bin/npx"}
 _PYTHON = {"python3": "/usr/local/bin/python3", "python": "/usr/local/bin/python", "pip": "/usr/local/bin/pip"}
 
@@ -119,30 +144,30 @@ def traits(base: Base) -> Traits:
             known = FAMILIES.get(base.family) or guess(str(base.image)) or Traits(family="")
         case DebianBase():
             known = assembled_traits(base.packages, shell=base.shell)
+        case _:
+            assert_never(base)
     return attrs.evolve(known, programs={**known.programs, **base.programs})
 
 
 def assembled_traits(packages: tuple[str, ...], *, shell: bool) -> Traits:
     """Traits of a base assembled from these packages."""
-    programs = {
-        path.rsplit("/", 1)[1]: path for package in packages for path in _PACKAGE_PROGRAMS.get(package, ())
-    }
+    programs = {path.rsplit("/", 1)[1]: path for package in packages for path in _PACKAGE_PROGRAMS.get(package, ())}
     if not shell:
         return _kin(_DISTROLESS, "debian-distroless", programs)
-    return attrs.evolve(_kin(_DEBIAN, "debian-assembled", programs), packages="apt")
+    known = _kin(_DEBIAN, "debian-assembled", programs)
+    return attrs.evolve(known, passwd=_DEBIAN_PASSWD, group=_DEBIAN_GROUP)
 
 
 def guess(reference: str) -> Traits | None:
     """The family that an image's well-known name gives away, or None."""
-    name, _, tag = reference.split("@")[0].removeprefix("docker.io/library/").partition(":")
-    alpine = "alpine" in tag
+    name, _, tag = reference.partition("@")[0].removeprefix("docker.io/library/").partition(":")
     match name:
         case "alpine" | "debian" | "ubuntu":
             return FAMILIES[name]
         case "node" | "python":
-            return FAMILIES[f"{'alpine' if alpine else 'debian'}-{name}"]
+            return FAMILIES[f"{'alpine' if 'alpine' in tag else 'debian'}-{name}"]
         case _ if name.startswith("gcr.io/distroless/"):
             kind = name.rsplit("/", 1)[1].partition("-")[0].rstrip("0123456789")
-            return FAMILIES.get({"nodejs": "distroless-node", "python": "distroless-python"}.get(kind, f"distroless-{kind}"))
+            return FAMILIES.get(f"distroless-{'node' if kind == 'nodejs' else kind}")
         case _:
             return None

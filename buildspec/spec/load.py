@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 
 from buildspec.errors import Diagnostic, Place, SpecError
-from buildspec.spec.decode import decode
+from buildspec.spec.decode import decode_draft
 from buildspec.spec.document import Document, parse
 from buildspec.spec.fragments import Fragment, parse_fragment
 from buildspec.spec.model import Spec
-from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables
+from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables, profile_problems
 
-MAX_BYTES = 1_000_000
-"""A specification larger than this is a mistake; it is refused before it is parsed."""
+MAX_BYTES = 64_000
+"""A file larger than this is refused before it is parsed: no person wrote it, and it would take its time."""
+FOLDER = "stages"
+"""Where fragments are, next to the specification."""
 
 
 @attrs.frozen
@@ -25,8 +29,10 @@ class Source:
     root: Path
     """Folder of the specification; all its paths are relative to it."""
     document: Document
+    """As it was decoded: with profiles and overrides applied, and variables filled in."""
     spec: Spec
     profiles: tuple[str, ...]
+    """Those that were applied, in order."""
     fragments: Mapping[str, Fragment]
     """Of `stages/<name>.Dockerfile`, by stage; also those no stage uses."""
 
@@ -36,10 +42,62 @@ class Selection:
     """What the command line asks of a specification."""
 
     profiles: tuple[str, ...] = ()
+    """Profiles to apply, in order."""
     overrides: Mapping[str, str] = attrs.Factory(dict)
     """Values of `[vars]`, as typed."""
     variables: Mapping[str, str] = attrs.Factory(dict)
     """Variables that come from outside, such as `git.commit`."""
+
+
+@attrs.frozen
+class Draft:
+    """A specification as far as it can be decoded."""
+
+    source: Source
+    """Its Spec has UNKNOWN where something is wrong."""
+    problems: tuple[Diagnostic, ...]
+    """What is wrong; nothing, when the source has no UNKNOWN."""
+
+
+def load(path: Path, selection: Selection, document: Document | None = None) -> Source:
+    """Read, overlay, fill and decode a specification, and read its fragments.
+
+    `checks.examine` does this and holds it against the rules, and tells all problems at once.
+
+    Args:
+        path: the file.
+        selection: profiles, overrides and variables.
+        document: what `read` gave for it, to read it once only.
+
+    Raises:
+        SpecError: what is wrong with it.
+        UsageError: a profile or a variable of the selection doesn't exist.
+    """
+    found = draft(path, selection, document)
+    if found.problems:
+        raise SpecError(found.problems)
+    return found.source
+
+
+def draft(path: Path, selection: Selection, document: Document | None = None) -> Draft:
+    """Do what `load` does, and go on where something is wrong.
+
+    Args:
+        path: the file.
+        selection: profiles, overrides and variables.
+        document: what `read` gave for it, to read it once only.
+
+    Raises:
+        SpecError: it can't be read, isn't TOML, or is for another version of the language.
+        UsageError: a profile or a variable of the selection doesn't exist.
+    """
+    written = document or read(path)
+    overlaid = apply_overrides(apply_profiles(written, selection.profiles), selection.overrides)
+    filled, unfilled = fill_variables(overlaid, selection.variables)
+    spec, undecoded = decode_draft(filled)
+    fragments, unread = _fragments(path.parent)
+    source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments)
+    return Draft(source, (*profile_problems(written), *unfilled, *undecoded, *unread))
 
 
 def read(path: Path, shown: str = "") -> Document:
@@ -53,52 +111,70 @@ def read(path: Path, shown: str = "") -> Document:
         SpecError: it can't be read, isn't UTF-8 or isn't TOML.
     """
     shown = shown or path.name
+    return parse(_text(path, shown), shown)
+
+
+def _text(path: Path, shown: str) -> str:
+    """The text of a file.
+
+    Raises:
+        SpecError: it can't be read, or isn't UTF-8.
+    """
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise _unreadable(shown, f"is larger than {MAX_BYTES // 1000} kB")
-        text = path.read_bytes().decode("utf-8")
+        raw = _bytes(path, shown)
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise _unreadable(shown, f"is a link to '{path.readlink()}', which does not exist") from error
         raise _unreadable(shown, "does not exist; write one, or name it with --file") from error
-    except OSError as error:
-        raise _unreadable(shown, f"can't be read: {(error.strerror or 'error').lower()}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(shown, f"can't be read: {reason[:1].lower()}{reason[1:]}") from error
+    try:
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise SpecError([Diagnostic("encoding", message, Place(shown, line, 1))]) from error
-    return parse(text.replace("\r\n", "\n"), shown)
+        raise _not_utf8(raw, error.start, shown) from error
+
+
+def _bytes(path: Path, shown: str) -> bytes:
+    """The bytes of a regular file; opening doesn't wait for the other end of a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise _unreadable(shown, f"is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}, not a file")
+        with open(descriptor, "rb", closefd=False) as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(raw) > MAX_BYTES:
+        raise _unreadable(shown, f"is larger than {MAX_BYTES // 1000} kB")
+    return raw
+
+
+def _not_utf8(raw: bytes, at: int, shown: str) -> SpecError:
+    start = raw.rfind(b"\n", 0, at) + 1
+    end = raw.find(b"\n", at) if b"\n" in raw[at:] else len(raw)
+    before = raw[start:at].decode("utf-8")
+    text = before + raw[at:end].decode("utf-8", "replace").rstrip("\r")
+    what = f"byte 0x{raw[at]:02x} is not UTF-8"
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        what, text = "this is UTF-16", ""
+    place = Place(shown, raw.count(b"\n", 0, at) + 1, len(before) + 1, 1, text)
+    return SpecError([Diagnostic("encoding", f"{what}; save the file as UTF-8", place)])
 
 
 def _unreadable(shown: str, why: str) -> SpecError:
     return SpecError([Diagnostic("unreadable", f"{shown} {why}")])
 
 
-def load(path: Path, selection: Selection, document: Document | None = None) -> Source:
-    """Read, overlay, fill and decode a specification, and read its fragments.
-
-    Args:
-        path: the file.
-        selection: profiles, overrides and variables.
-        document: what `read` gave for it, to read it once only.
-
-    Raises:
-        SpecError: what is wrong with it.
-        UsageError: a profile or a variable of the selection doesn't exist.
-    """
-    written = document or read(path)
-    overlaid = apply_overrides(apply_profiles(written, selection.profiles), selection.overrides)
-    filled = fill_variables(overlaid, selection.variables)
-    spec = decode(filled)
-    root = path.parent
-    return Source(root, filled, spec, tuple(selection.profiles), _fragments(root))
-
-
-def _fragments(root: Path) -> dict[str, Fragment]:
-    folder = root / "stages"
-    found = {}
+def _fragments(root: Path) -> tuple[dict[str, Fragment], list[Diagnostic]]:
+    folder = root / FOLDER
+    found: dict[str, Fragment] = {}
+    problems: list[Diagnostic] = []
     for file in sorted(folder.glob("*.Dockerfile")) if folder.is_dir() else ():
+        shown = f"{FOLDER}/{file.name}"
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(f"stages/{file.name}", f"can't be read: {error}") from error
-        found[file.name.removesuffix(".Dockerfile")] = parse_fragment(text, f"stages/{file.name}")
-    return found
+            found[file.name.removesuffix(".Dockerfile")] = parse_fragment(_text(file, shown), shown)
+        except SpecError as error:
+            problems += error.diagnostics
+    return found, problems

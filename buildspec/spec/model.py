@@ -1,7 +1,6 @@
 """The typed specification: every table of the language as a frozen class, documented under each field.
 
-A key in TOML is the field's name with `-` for `_` and no trailing `_`. Parser, schema and reference are derived
-from these classes; there is no second list of names.
+Parser, schema and reference are derived from these classes; there is no second list of names.
 """
 
 from __future__ import annotations
@@ -16,6 +15,11 @@ from buildspec.spec.values import Digest, Duration, Platform, Reference, Size
 Var = str | int | float | bool
 Command = str | tuple[str, ...]
 """An array is run as it stands (exec form), a string by the image's shell (shell form)."""
+
+
+def toml_key(name: str) -> str:
+    """The key in TOML of a field: `runs_on` is `runs-on`, `from_` is `from`."""
+    return name.rstrip("_").replace("_", "-")
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +85,8 @@ class DebianBase:
 
 
 Base = ImageBase | DebianBase
+BASE_KINDS: Mapping[str, type[ImageBase | DebianBase]] = {"image": ImageBase, "debian": DebianBase}
+"""Class of a base by the key that tells it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +119,7 @@ class Secret:
 
 @attrs.frozen(kw_only=True)
 class Copy:
-    """An element of `copy`; a bare string is a path of the context, copied to the same place under `workdir`."""
+    """An element of `copy`; a bare string is a path of the context, which keeps its place under `workdir`."""
 
     path: str
     """File, folder or pattern in the context, or absolute or relative to `workdir` in the stage `from`."""
@@ -127,17 +133,22 @@ class Copy:
     """Permissions in octal: `0755`."""
 
 
+# Docker's own defaults: docs.docker.com/reference/dockerfile/#healthcheck
+_HALF_A_MINUTE = Duration(30_000)
+_NO_TIME = Duration(0)
+
+
 @attrs.frozen(kw_only=True)
 class Healthcheck:
     """`healthcheck`: how an engine asks a container whether it is well."""
 
     test: Command
     """The command; exit code 0 is healthy."""
-    interval: Duration = Duration(30_000)
+    interval: Duration = _HALF_A_MINUTE
     """Time between two checks."""
-    timeout: Duration = Duration(30_000)
+    timeout: Duration = _HALF_A_MINUTE
     """A check that takes longer has failed."""
-    start_period: Duration = Duration(0)
+    start_period: Duration = _NO_TIME
     """Failures within this time after the start don't count."""
     start_interval: Duration | None = None
     """Time between two checks during `start-period`."""
@@ -162,7 +173,7 @@ class Stage:
     from_: str
     """Base or stage it starts from; `scratch` is the empty one."""
     runs_on: Literal["target", "build"] | None = None
-    """`build`: once, on the builder's platform, for every target. A stage runs where the one it starts from does."""
+    """`build`: once, on the builder's platform, for every target. Without it, where the stage in `from` runs."""
     gate: Literal["test", "audit"] | None = None
     """A leaf that must pass before any image gets a tag."""
     on_unavailable: Literal["fail", "warn"] = "fail"

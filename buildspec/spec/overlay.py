@@ -1,59 +1,99 @@
-"""Profiles and variables: what changes a document between its text and its decoding."""
+"""Profiles, overrides and variables: what changes a document between its text and its decoding."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from buildspec.errors import Diagnostic, SpecError, UsageError
-from buildspec.spec.document import Document, spell
-from buildspec.spec.positions import Path
+import attrs
+
+from buildspec.errors import Diagnostic, UsageError, quoted
+from buildspec.spec.document import Document
+from buildspec.spec.model import BASE_KINDS, toml_key
+from buildspec.spec.model import Spec as Root
+from buildspec.spec.positions import Path, spell
+from buildspec.spec.unknown import UNKNOWN
+
+PROFILES = "profiles"
+"""Table of the overlays; it isn't part of the Spec, to which they have been applied."""
 
 # A table of one of several kinds is told by these keys. An overlay that names another kind replaces the table:
 # merged, it would be of two kinds at once.
-_KINDS: dict[str, tuple[str, ...]] = {"bases": ("image", "debian")}
-_NAME = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
+_KINDS: Mapping[str, Iterable[str]] = {"bases": tuple(BASE_KINDS)}
+_REFERENCE = re.compile(r"\$(\$\{)|\$\{([^}]*)(\}?)")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{,60}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """`; did you mean '…'?`, or nothing when no known name is close."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = closest(name, known)
+    return f"; did you mean '{close}'?" if close else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearest to this one, or an empty string."""
+    names = list(known)
+    # comparing takes its time; no name that is meant is so long, and no list that is looked through so full
+    if len(name) > 100 or len(names) > 500:
+        return ""
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
+# --- profiles -------------------------------------------------------------------------------------------
 
 
 def apply_profiles(document: Document, names: Sequence[str]) -> Document:
     """Lay the profiles over the document, in that order: tables merge, other values replace.
 
+    Those that aren't tables are passed over; `profile_problems` tells of them.
+
     Raises:
         UsageError: the document has no profile of that name.
     """
-    data = {key: value for key, value in document.data.items() if key != "profiles"}
-    profiles = document.data.get("profiles", {})
+    data = {key: value for key, value in document.data.items() if key != PROFILES}
+    profiles = document.data.get(PROFILES, {})
     moved: dict[Path, Path | str] = dict(document.moved)
-    for name in names:
-        if not isinstance(profiles, Mapping) or name not in profiles:
-            known = sorted(profiles) if isinstance(profiles, Mapping) else []
+    for name in names if isinstance(profiles, Mapping) else ():
+        if name not in profiles:
+            known = profile_names(document)
             raise UsageError(
                 f"{document.file} has no profile '{name}'{suggest(name, known)}",
                 f"profiles: {', '.join(known) or 'none'}",
             )
-        overlay = profiles[name]
-        if isinstance(overlay, Mapping):
-            data = _merge(data, overlay, (), ("profiles", name), moved)
-    return Document(document.file, data, document.positions, moved)
+        if isinstance(overlay := profiles[name], Mapping):
+            data = _merge(data, overlay, (), (PROFILES, name), moved)
+    return attrs.evolve(document, data=data, moved=moved)
 
 
 def profile_names(document: Document) -> tuple[str, ...]:
     """The profiles a document defines, in its order."""
-    profiles = document.data.get("profiles", {})
+    profiles = document.data.get(PROFILES, {})
     return tuple(profiles) if isinstance(profiles, Mapping) else ()
 
 
+def profile_problems(document: Document) -> list[Diagnostic]:
+    """Profiles that aren't tables."""
+    profiles = document.data.get(PROFILES, {})
+    wrong: list[Path]
+    if isinstance(profiles, Mapping):
+        wrong = [(PROFILES, name) for name, value in profiles.items() if not isinstance(value, Mapping)]
+    else:
+        wrong = [(PROFILES,)]
+    message = "expected a table of what differs; write it as [profiles.name]"
+    return [Diagnostic("wrong-type", f"{spell(path)}: {message}", document.place(path, key=True)) for path in wrong]
+
+
 def _merge(
-    below: Mapping[str, Any], above: Mapping[str, Any], path: Path, origin: Path, moved: dict[Path, Path | str]
+    below: Mapping[str, Any],
+    above: Mapping[str, Any],
+    path: Path,
+    origin: Path,
+    moved: dict[Path, Path | str],
 ) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
@@ -75,6 +115,9 @@ def _other_kind(path: Path, below: Mapping[str, Any], above: Mapping[str, Any]) 
     return bool(named) and not named & below.keys()
 
 
+# --- overrides ------------------------------------------------------------------------------------------
+
+
 def apply_overrides(document: Document, overrides: Mapping[str, str]) -> Document:
     """Replace values of `[vars]`, keeping their types.
 
@@ -85,91 +128,141 @@ def apply_overrides(document: Document, overrides: Mapping[str, str]) -> Documen
     Raises:
         UsageError: there is no such variable, or the value isn't of its type.
     """
-    if not overrides:
-        return document
     declared = document.data.get("vars", {})
-    values = dict(declared) if isinstance(declared, Mapping) else {}
+    if not overrides or not isinstance(declared, Mapping):
+        return document  # decoding says what is wrong with [vars]
+    values = dict(declared)
     moved = dict(document.moved)
     for name, text in overrides.items():
         if name not in values:
-            raise UsageError(f"--set {name}={text}: [vars] has no '{name}'{suggest(name, values)}")
-        values[name] = _typed(name, text, values[name])
-        moved[("vars", name)] = f"--set {name}"
-    return Document(document.file, {**document.data, "vars": values}, document.positions, moved)
+            raise UsageError(
+                f"--set {name}={text}: [vars] has no '{name}'{suggest(name, values)}",
+                f"variables: {', '.join(values) or 'none'}",
+            )
+        if isinstance(values[name], str | int | float):
+            values[name] = _typed(name, text, values[name])
+            moved["vars", name] = f"--set {name}"
+    return attrs.evolve(document, data={**document.data, "vars": values}, moved=moved)
 
 
-def _typed(name: str, text: str, old: object) -> object:
-    try:
-        match old:
-            case bool():
-                return {"true": True, "false": False}[text]
-            case int():
+def _typed(name: str, text: str, old: str | float) -> str | float:
+    match old:
+        case bool():
+            kind = "true or false"
+            if text in ("true", "false"):
+                return text == "true"
+        case int():
+            kind = "an integer"
+            if _INTEGER.fullmatch(text):
                 return int(text)
-            case float():
+        case float():
+            kind = "a number"
+            if _FLOAT.fullmatch(text):
                 return float(text)
-            case _:
-                return text
-    except (KeyError, ValueError):
-        kind = {bool: "true or false", int: "an integer", float: "a float"}[type(old)]
-        raise UsageError(f"--set {name}={text}: variable '{name}' is {kind}") from None
+        case _:
+            return text
+    raise UsageError(f"--set {name}={text}: variable '{name}' is {kind}")
 
 
-@dataclass
-class _Filler:
-    document: Document
-    values: Mapping[str, str]
-    problems: list[Diagnostic] = field(default_factory=list)
-
-    def fill(self, value: object, path: Path) -> object:
-        match value:
-            case str():
-                return self.text(value, path)
-            case Mapping():
-                return {key: self.fill(item, (*path, key)) for key, item in value.items()}
-            case list():
-                return [self.fill(item, (*path, index)) for index, item in enumerate(value)]
-            case _:
-                return value
-
-    def text(self, value: str, path: Path) -> str:
-        def one(match: re.Match[str]) -> str:
-            if match.group(1):
-                return "${"
-            name = match.group(2)
-            if name not in self.values:
-                hint = suggest(name, self.values) or "; add it to [vars]"
-                place = self.document.place(path)
-                self.problems.append(
-                    Diagnostic("unknown-variable", f"{spell(path)}: no variable '{name}'{hint}", place)
-                )
-                return ""
-            return self.values[name]
-
-        return _NAME.sub(one, value) if "$" in value else value
+# --- variables ------------------------------------------------------------------------------------------
 
 
-def fill_variables(document: Document, given: Mapping[str, str]) -> Document:
-    """Put the values of variables where strings say `${name}`; `$${` stays as `${`.
+def fill_variables(document: Document, given: Mapping[str, str]) -> tuple[Document, list[Diagnostic]]:
+    """Put the values of variables where strings say `${name}`; `$${` stands for `${`.
 
     Args:
         document: with profiles and overrides applied.
         given: variables beyond `[vars]`, such as `git.commit`; `[vars]` wins.
 
-    Raises:
-        SpecError: unknown names, all of them.
+    Returns:
+        The document, with UNKNOWN for strings that couldn't be filled, and what is wrong with these.
     """
-    declared = document.data.get("vars", {})
-    values = dict(given)
-    if isinstance(declared, Mapping):
-        values |= {name: _plain(value) for name, value in declared.items() if not isinstance(value, (dict, list))}
-    filler = _Filler(document, values)
-    data = {
-        key: value if key == "vars" else filler.fill(value, (key,)) for key, value in document.data.items()
-    }
-    if filler.problems:
-        raise SpecError(filler.problems)
-    return Document(document.file, data, document.positions, document.moved)
+    problems: list[Diagnostic] = []
+    declared = _Filler(document, problems, _never).fill(document.data.get("vars", {}), ("vars",))
+    filler = _Filler(document, problems, _lookup(document, declared, given))
+    data = {key: declared if key == "vars" else filler.fill(value, (key,)) for key, value in document.data.items()}
+    return attrs.evolve(document, data=data), problems
+
+
+class _NoVariableError(ValueError):
+    """What is wrong with a `${name}`; empty when that was said elsewhere."""
+
+
+def _never(_: str) -> str:
+    raise _NoVariableError("a variable can't be made of others; write '$${' for the characters themselves")
+
+
+def _lookup(document: Document, declared: object, given: Mapping[str, str]) -> Callable[[str], str]:
+    """The function from a variable's name to its value; it raises _NoVariableError."""
+    roots = [toml_key(field.name) for field in attrs.fields(Root)]
+    misspelt = any(key not in roots and closest(key, roots) == "vars" for key in document.data)
+    known = {**given, **(declared if isinstance(declared, Mapping) else {})}
+
+    def value(name: str) -> str:
+        if name in known:
+            return _plain(known[name])
+        if misspelt or not isinstance(declared, Mapping):
+            raise _NoVariableError  # there is a table of variables, but it can't be read
+        if _NAME.fullmatch(name):
+            raise _NoVariableError(f"no variable is called '{name}'{suggest(name, known) or '; add it to [vars]'}")
+        raise _NoVariableError(f"{quoted(name)} is no variable's name; write '$${{' to leave it to the shell")
+
+    return value
 
 
 def _plain(value: object) -> str:
+    if value is UNKNOWN or not isinstance(value, str | int | float):
+        raise _NoVariableError  # decoding says that it isn't of a variable's type
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@attrs.frozen
+class _Filler:
+    document: Document
+    problems: list[Diagnostic]
+    value: Callable[[str], str]
+
+    def fill(self, item: Any, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
+        match item:
+            case str():
+                return self.text(item, path)
+            case Mapping():
+                return {key: self.fill(one, (*path, key)) for key, one in item.items()}
+            case list():
+                return [self.fill(one, (*path, index)) for index, one in enumerate(item)]
+            case _:
+                return item
+
+    def text(self, text: str, path: Path) -> str:
+        if "${" not in text or isinstance(self.document.moved.get(path), str):
+            return text  # what was typed on the command line is meant as it stands
+        written = list(_REFERENCE.finditer(self.document.written(path)))
+        filled = ""
+        at = 0
+        wrong = False
+        for index, match in enumerate(_REFERENCE.finditer(text)):
+            filled += text[at : match.start()]
+            at = match.end()
+            try:
+                filled += self.one(match)
+            except _NoVariableError as error:
+                wrong = True
+                if message := str(error):
+                    place = self.document.place(path, within=_within(written, index, match))
+                    self.problems.append(Diagnostic("unknown-variable", f"{spell(path)}: {message}", place))
+        return UNKNOWN if wrong else filled + text[at:]
+
+    def one(self, match: re.Match[str]) -> str:
+        if match.group(1):
+            return "${"
+        if not match.group(3):
+            raise _NoVariableError("'${' is never closed; write '$${' for the characters themselves")
+        return self.value(match.group(2))
+
+
+def _within(written: list[re.Match[str]], index: int, reference: re.Match[str]) -> tuple[int, int] | None:
+    """Where in the written value its reference of that index stands; None when an escape hides it."""
+    if index >= len(written) or written[index].group(3) != reference.group(3):
+        return None
+    start, end = written[index].span()
+    return (start, end) if reference.group(3) else (start, start + 2)

@@ -1,4 +1,4 @@
-"""Typed scalars of the language: each is parsed from a string, matched whole, and refuses the rest with a reason."""
+"""Typed scalars of the language: parsed from a string, matched whole; what doesn't fit is refused with a reason."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Self
 
 import attrs
 
+from buildspec.errors import quoted
 
-class ValueProblem(ValueError):
+
+class ValueProblemError(ValueError):
     """A string that isn't what its type asks for; the message says what was expected."""
 
 
@@ -22,23 +24,34 @@ class Platform:
     """
 
     os: str
+    """Always `linux`."""
     arch: str
+    """Go's name of the architecture."""
     variant: str = ""
+    """`v7`; empty for the architecture's usual one."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `linux/arm64` or `linux/arm/v7`; raises ValueProblem."""
-        parts = text.lower().split("/")
-        if len(parts) not in (2, 3) or not all(re.fullmatch(r"[a-z0-9_.-]+", part) for part in parts):
-            raise ValueProblem(f"{text!r} is not a platform; write it as 'linux/arm64' or 'linux/arm/v7'")
-        os, arch, variant = (*parts, "")[:3]
+        """Read `linux/arm64` or `linux/arm/v7`; raises ValueProblemError."""
+        match = _PLATFORM.fullmatch(text)
+        if match is None:
+            example = f"'linux/{text}'" if text in _ARCHES else "'linux/arm64' or 'linux/arm/v7'"
+            raise ValueProblemError(f"{quoted(text)} is not a platform; write it as {example}")
+        os, arch, variant = ((part or "").lower() for part in match.group("os", "arch", "variant"))
+        if os != "linux":
+            raise ValueProblemError(f"{quoted(text)} is not a platform; images are for linux")
         if arch not in _ARCHES:
-            raise ValueProblem(f"{text!r} is not a platform; no architecture is called {arch!r}")
+            known = ", ".join(sorted({name for name, _ in _ARCHES.values()}))
+            raise ValueProblemError(
+                f"{quoted(text)} is not a platform; no architecture is called {quoted(arch)}: {known}"
+            )
         arch, default = _ARCHES[arch]
         variant = variant or default
-        if (arch, variant) in {("arm64", "v8"), ("amd64", "v1")}:
-            variant = ""
-        return cls(os, arch, variant)
+        if variant[:1].isdigit():
+            variant = f"v{variant}"
+        if variant not in _VARIANTS.get(arch, ("",)):
+            raise ValueProblemError(f"{quoted(text)} is not a platform; {arch} has no variant {quoted(variant)}")
+        return cls(os, arch, "" if variant == _USUAL.get(arch) else variant)
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.arch, self.variant) if part)
@@ -47,6 +60,7 @@ class Platform:
         return str(self) < str(other) if isinstance(other, Platform) else NotImplemented
 
 
+_PLATFORM = re.compile(r"(?P<os>[A-Za-z0-9]+)/(?P<arch>[A-Za-z0-9_-]+)(?:/(?P<variant>[A-Za-z0-9]+))?")
 # Architecture as people write it -> (GOARCH, default variant): containerd platforms/database.go.
 _ARCHES: dict[str, tuple[str, str]] = {
     "amd64": ("amd64", ""),
@@ -65,6 +79,13 @@ _ARCHES: dict[str, tuple[str, str]] = {
     "loong64": ("loong64", ""),
     "mips64le": ("mips64le", ""),
 }
+# Variants that BuildKit and containerd tell apart; the usual one is left out of a platform's name.
+_VARIANTS: dict[str, tuple[str, ...]] = {
+    "amd64": ("", "v1", "v2", "v3", "v4"),
+    "arm64": ("", "v8", "v9"),
+    "arm": ("v5", "v6", "v7", "v8"),
+}
+_USUAL = {"amd64": "v1", "arm64": "v8"}
 
 _UNITS = {
     "B": 1,
@@ -86,10 +107,10 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a size; raises ValueProblem."""
+        """Read a size; raises ValueProblemError."""
         match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,6}))? ?([kKMG]?i?B)", text, re.ASCII)
         if match is None or match.group(3) not in _UNITS:
-            raise ValueProblem(f"{text!r} is not a size; write it as '150MB' or '64MiB'")
+            raise ValueProblemError(f"{quoted(text)} is not a size; write it as '150MB' or '64MiB'")
         whole, part, unit = match.groups()
         fraction = int(part) * _UNITS[unit] // 10 ** len(part) if part else 0
         return cls(int(whole) * _UNITS[unit] + fraction)
@@ -98,7 +119,7 @@ class Size:
         return f"{self.bytes / 10**6:.1f} MB"
 
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?:(\d{1,6})ms)?", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
 
 
 @attrs.frozen(order=True)
@@ -109,10 +130,10 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a duration; raises ValueProblem."""
+        """Read a duration; raises ValueProblemError."""
         match = _DURATION.fullmatch(text)
         if match is None or not text:
-            raise ValueProblem(f"{text!r} is not a duration; write it as '30s', '1m30s' or '500ms'")
+            raise ValueProblemError(f"{quoted(text)} is not a duration; write it as '30s', '1m30s' or '500ms'")
         hours, minutes, seconds, milliseconds = (int(group or 0) for group in match.groups())
         return cls(((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds)
 
@@ -121,34 +142,45 @@ class Duration:
         return f"{self.milliseconds}ms" if rest else f"{seconds}s"
 
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
-# Components of a reference: distribution/reference, regexp.go.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# Components of a reference: distribution/reference, regexp.go and normalize.go. Like there, what stands before the
+# first slash is a registry only when it has a dot or a port, or is localhost.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"localhost|{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?=:[0-9])|\[[0-9A-Fa-f:]+\]"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
-    r"(?:(?P<host>localhost|[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9-]+(?=:\d)|\[[0-9a-fA-F:]+\])(?P<port>:\d+)?/)?"
-    r"(?P<path>[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
-    re.ASCII,
+    rf"(?:(?P<host>(?:{_HOST})(?::[0-9]{{1,5}})?)/)?"
+    rf"(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
+    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+_IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 _HUB = "docker.io"
 
 
 @attrs.frozen
 class Reference:
-    """An image in a registry, by tag, digest or both, spelled in full (`docker.io/library/node:20-alpine`)."""
+    """An image in a registry, by tag, digest or both; spelled in full (`docker.io/library/node:20-alpine`)."""
 
     registry: str
+    """Host, with its port if it has one."""
     repository: str
+    """Path within the registry."""
     tag: str = ""
+    """Empty when there is none."""
     digest: str = ""
+    """`sha256:…`; empty when there is none."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a reference, filling in the registry and `library/` as Docker does; raises ValueProblem."""
-        match = _REFERENCE.fullmatch(text)
-        if match is None or len(text) > 512:
-            raise ValueProblem(f"{text!r} is not an image reference; write it as 'registry/name:tag'")
+        """Read a reference, filling in the registry and `library/` as Docker does; raises ValueProblemError."""
+        match = _REFERENCE.fullmatch(text) if len(text) <= 512 else None
+        if match is None or len(match["path"]) > 255 or _IDENTIFIER.fullmatch(text):
+            raise ValueProblemError(f"{quoted(text)} is not an image reference; {_why_no_reference(text)}")
         path = match["path"]
-        registry = (match["host"] or _HUB) + (match["port"] or "")
+        registry = match["host"] or _HUB
+        if registry == f"index.{_HUB}":
+            registry = _HUB
         if registry == _HUB and "/" not in path:
             path = f"library/{path}"
         return cls(registry, path, match["tag"] or "", match["digest"] or "")
@@ -162,6 +194,16 @@ class Reference:
         return name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
+def _why_no_reference(text: str) -> str:
+    if "://" in text:
+        return f"leave out '{text.partition('://')[0]}://'"
+    if _IDENTIFIER.fullmatch(text):
+        return "it is an image's id; name the image by its repository"
+    if text != text.lower() and _REFERENCE.fullmatch(text.lower()):
+        return "repository names are in small letters"
+    return "write it as 'registry/name:tag'"
+
+
 @attrs.frozen
 class Digest:
     """`sha256:` and 64 hexadecimal digits."""
@@ -170,9 +212,9 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a digest; raises ValueProblem."""
+        """Read a digest; raises ValueProblemError."""
         if _DIGEST.fullmatch(text) is None:
-            raise ValueProblem(f"{text!r} is not a digest; write it as 'sha256:' and 64 hexadecimal digits")
+            raise ValueProblemError(f"{quoted(text)} is not a digest; write it as 'sha256:' and 64 hexadecimal digits")
         return cls(text)
 
     def __str__(self) -> str:

@@ -1,0 +1,2 @@
+RUN true
+COPY . .

@@ -1,0 +1,3 @@
+RUN cat <<EOF >/etc/motd
+welcome
+  EOF

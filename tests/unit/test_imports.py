@@ -1,0 +1,221 @@
+"""The import rules of the house, read from the package's own source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import attrs
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "buildspec"
+FOLDERS = ("spec", "checks", "plan", "render", "engine", "gates", "release", "report")
+"""In the order data flows: a folder may import those before it."""
+EVERYBODYS = {"buildspec.errors", "buildspec"}
+ABOVE_ALL = {"buildspec.cli", "buildspec.__main__"}
+"""They may import every folder, print, and end the process."""
+CONFINED = {"python_on_whales": "engine", "subprocess": "engine", "tomlkit": "spec", "cattrs": "spec", "cattr": "spec"}
+ENDINGS = {"print", "exit", "quit", "SystemExit"}
+
+
+@attrs.frozen
+class Import:
+    """A module that another one imports."""
+
+    name: str
+    line: int
+    at_start: bool
+    """It is imported when the importing module is, not within a function or for types alone."""
+
+
+def imports(tree: ast.Module, module: str, known: Mapping[str, object]) -> Iterator[Import]:
+    """All imports of a module, wherever they stand in it."""
+    later = set(_later(tree))
+    package = (
+        module
+        if module in known and (PACKAGE.parent / module.replace(".", "/")).is_dir()
+        else module.rpartition(".")[0]
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, node not in later)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parts, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield Import(inner if inner in known else base, node.lineno, node not in later)
+
+
+def _later(tree: ast.Module) -> Iterator[ast.AST]:
+    """Nodes that don't run when the module is imported."""
+    for node in ast.walk(tree):
+        body: list[ast.stmt] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        ):
+            body = node.body
+        for statement in body:
+            yield from ast.walk(statement)
+
+
+def modules(root: Path) -> dict[str, ast.Module]:
+    """The modules of a package by their names."""
+    found = {}
+    for file in sorted(root.rglob("*.py")):
+        parts = file.relative_to(root.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    return found
+
+
+def folder_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in FOLDERS else ""
+
+
+def misplaced(known: Mapping[str, ast.Module]) -> list[str]:
+    """Imports of a folder that isn't above the importing one."""
+    found = []
+    for module, tree in known.items():
+        folder = folder_of(module)
+        for one in imports(tree, module, known):
+            if not one.name.startswith("buildspec") or module in ABOVE_ALL or one.name in EVERYBODYS:
+                continue
+            other = folder_of(one.name)
+            allowed = FOLDERS[: FOLDERS.index(folder) + 1] if folder else ()
+            if not other or other not in allowed:
+                found.append(f"{module}:{one.line} imports {one.name}")
+    return found
+
+
+def escaped(known: Mapping[str, ast.Module]) -> list[str]:
+    """Imports of libraries that belong to one folder, outside it."""
+    found = []
+    for module, tree in known.items():
+        for one in imports(tree, module, known):
+            home = CONFINED.get(one.name.partition(".")[0])
+            if home and folder_of(module) != home:
+                found.append(f"{module}:{one.line} imports {one.name}, which belongs to {home}/")
+    return found
+
+
+def endings(known: Mapping[str, ast.Module]) -> list[str]:
+    """Printing and ending the process, outside the command line."""
+    found = []
+    for module, tree in known.items():
+        for node in ast.walk(tree) if module not in ABOVE_ALL else ():
+            used = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
+            name = ast.unparse(node) if used else ""
+            if name in ENDINGS or name in {"sys.exit", "os._exit", "builtins.print"}:
+                found.append(f"{module}:{node.lineno} uses {name}")  # type: ignore[attr-defined]
+    return found
+
+
+def circle(known: Mapping[str, ast.Module]) -> list[str]:
+    """Modules that import each other when they are imported."""
+    graph = {
+        module: {one.name for one in imports(tree, module, known) if one.at_start and one.name in known} - {module}
+        for module, tree in known.items()
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.fixture(scope="module")
+def package() -> dict[str, ast.Module]:
+    found = modules(PACKAGE)
+    assert {"buildspec.spec.load", "buildspec.checks", "buildspec.errors", "buildspec.cli"} <= set(found)
+    return found
+
+
+def test_every_folder_of_the_package_has_its_place_in_the_order(package: dict[str, ast.Module]) -> None:
+    there = {module.split(".")[1] for module in package if "." in module and (PACKAGE / module.split(".")[1]).is_dir()}
+    assert there <= set(FOLDERS)
+
+
+def test_a_folder_imports_only_those_above_it(package: dict[str, ast.Module]) -> None:
+    assert misplaced(package) == []
+
+
+def test_libraries_stay_in_their_folders(package: dict[str, ast.Module]) -> None:
+    assert escaped(package) == []
+
+
+def test_only_the_command_line_prints_and_ends_the_process(package: dict[str, ast.Module]) -> None:
+    assert endings(package) == []
+
+
+def test_no_module_needs_itself_to_be_imported(package: dict[str, ast.Module]) -> None:
+    assert circle(package) == []
+
+
+# --- the rules can be broken ----------------------------------------------------------------------------------------
+
+
+def parsed(**texts: str) -> dict[str, ast.Module]:
+    return {f"buildspec.{name.replace('__', '.')}": ast.parse(text) for name, text in texts.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from buildspec.checks import bases",
+        "import buildspec.plan.model",
+        "def f():\n    from buildspec.engine import apt",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from buildspec.report import console",
+        "from ..checks import bases",
+        "from buildspec import cli",
+        "import buildspec.cli",
+    ],
+)
+def test_an_import_from_below_is_found(text: str) -> None:
+    there = parsed(spec__load=text, checks__bases="", plan__model="", engine__apt="", report__console="", cli="")
+    assert len(misplaced({**there, "buildspec.checks": ast.parse(""), "buildspec": ast.parse("")})) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from buildspec.spec.model import Spec",
+        "import buildspec.errors",
+        "from buildspec import __version__",
+        "import re",
+    ],
+)
+def test_an_import_from_above_is_fine(text: str) -> None:
+    assert misplaced(parsed(checks__bases=text, spec__model="", errors="")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("spec__load", "import subprocess"),
+        ("plan__model", "from tomlkit import parse"),
+        ("checks__bases", "import cattrs.gen"),
+        ("report__console", "def f():\n    import python_on_whales"),
+        ("cli", "import subprocess"),
+    ],
+)
+def test_a_library_outside_its_folder_is_found(module: str, text: str) -> None:
+    assert len(escaped(parsed(**{module: text}))) == 1
+
+
+@pytest.mark.parametrize("text", ["print('x')", "import sys\nsys.exit(1)", "raise SystemExit", "f = print", "exit()"])
+def test_printing_and_ending_outside_the_command_line_is_found(text: str) -> None:
+    assert len(endings(parsed(report__console=text))) == 1
+    assert endings(parsed(cli=text)) == []
+
+
+def test_modules_that_import_each_other_are_found() -> None:
+    one, two = "from buildspec.spec import two", "def f(): ...\nfrom buildspec.spec.one import x"
+    assert set(circle(parsed(spec__one=one, spec__two=two))) == {"buildspec.spec.one", "buildspec.spec.two"}
+    assert circle(parsed(spec__one=one, spec__two="def f():\n    import buildspec.spec.one")) == []
