@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from buildspec import __version__
 from buildspec.errors import BuildspecError, ExitCode, MachineError, SpecError, StepError, UsageError
@@ -43,21 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, of `errors.ExitCode`.
     """
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     try:
         arguments = _parser().parse_args(argv)
         verb: Callable[[argparse.Namespace], ExitCode] = arguments.verb
-        return int(verb(arguments))
+        code = verb(arguments)
+        sys.stdout.flush()  # here, where a reader that has gone is met
     except BuildspecError as error:
         _complain(error)
         return int(error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted; nothing was tagged", file=sys.stderr)
+        from buildspec.engine import process
+
+        process.stop()
+        print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # the reader has seen enough; nothing may be written to it at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    return int(code)
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -125,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> ExitCode:
     """Decode and type-check."""
-    source = _checked(arguments)
+    source = _loaded(arguments)
     spec = source.spec
     count = len(spec.stages)
     gates = sum(1 for stage in spec.stages.values() if stage.gate)
@@ -142,7 +149,7 @@ def plan(arguments: argparse.Namespace) -> ExitCode:
     from buildspec.plan.printable import printable
     from buildspec.report.plan import tree
 
-    source = _checked(arguments)
+    source = _loaded(arguments)
     facts = _facts(machine_platform(), revision(source.root, os.environ))
     found = _planned(source, facts, arguments)
     print(json.dumps(printable(found), indent=2, ensure_ascii=False) if arguments.json else tree(found))
@@ -168,10 +175,12 @@ def build(arguments: argparse.Namespace) -> ExitCode:
     from buildspec.report import console
     from buildspec.report import result as text
 
-    source = _checked(arguments)
+    source = _loaded(arguments)
     engine = _fit(asked.result())
     found = _planned(source, _facts(engine.native, state.result()), arguments)
     outcome = source.root / FOLDER / "result.json"
+    with suppress(OSError):
+        outcome.unlink()  # an earlier build's: if this one is killed, nobody must take it for this one's
     shown = console.progress(sys.stdout, _console)
     try:
         with shown:
@@ -188,8 +197,10 @@ def build(arguments: argparse.Namespace) -> ExitCode:
             result = run(
                 found, around, Options(cache=not arguments.no_cache, refresh=arguments.refresh), _within_budget
             )
-    except BuildspecError as error:
-        files.write_json(outcome, text.failure(found, error))
+    except (BuildspecError, KeyboardInterrupt) as error:
+        why = error if isinstance(error, BuildspecError) else StepError("interrupted")
+        with suppress(MachineError):  # the first thing that went wrong is what counts
+            files.write_json(outcome, text.failure(found, why))
         raise
     held = [verdict for image in result.images for verdict in verdicts(image)]
     files.write_json(outcome, text.document(result, held))
@@ -223,7 +234,8 @@ def doctor(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _loaded(arguments: argparse.Namespace) -> Source:
-    from buildspec.spec.load import Selection, load, read
+    from buildspec.checks import examine
+    from buildspec.spec.load import Selection, read
     from buildspec.spec.overlay import profile_names
 
     path = Path(arguments.file)
@@ -237,23 +249,19 @@ def _loaded(arguments: argparse.Namespace) -> Source:
     profiles = tuple(arguments.profile)
     known = profile_names(document)
     if AUTO not in profiles or AUTO in known:
-        return load(path, Selection(profiles, overrides), document)
+        return examine(path, Selection(profiles, overrides), document)
     named = tuple(name for name in profiles if name != AUTO)
-    source = load(path, Selection(named, overrides), document)
-    if FALLBACK in named or FALLBACK not in known or not _needs_fallback(source):
+    source = examine(path, Selection(named, overrides), document)
+    if FALLBACK in named or FALLBACK not in known:
         return source
-    return load(path, Selection((*named, FALLBACK), overrides), document)
+    # JSON stands alone on standard output
+    out = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    if not _needs_fallback(source, out):
+        return source
+    return examine(path, Selection((*named, FALLBACK), overrides), document)
 
 
-def _checked(arguments: argparse.Namespace) -> Source:
-    from buildspec.checks import check as hold
-
-    source = _loaded(arguments)
-    hold(source)
-    return source
-
-
-def _needs_fallback(source: Source) -> bool:
+def _needs_fallback(source: Source, out: TextIO) -> bool:
     """Whether a registry of the bases can't be used; says what was decided and why."""
     from buildspec.engine.registries import of_bases, reachable
 
@@ -261,9 +269,11 @@ def _needs_fallback(source: Source) -> bool:
         f"registry {name} can't be used ({why})" for name, why in reachable(of_bases(source.spec)).items() if why
     ]
     if not reasons:
-        print(f"profile {AUTO}: every registry of the bases answers; building on the specification's own bases")
+        print(
+            f"profile {AUTO}: every registry of the bases answers; building on the specification's own bases", file=out
+        )
         return False
-    print(f"profile {AUTO}: {'; '.join(reasons)}; building with profile '{FALLBACK}', which needs none")
+    print(f"profile {AUTO}: {'; '.join(reasons)}; building with profile '{FALLBACK}', which needs none", file=out)
     return True
 
 
@@ -278,11 +288,11 @@ def _facts(native: Platform, state: Revision) -> Facts:
 
 def _planned(source: Source, facts: Facts, arguments: argparse.Namespace) -> Plan:
     from buildspec.plan.planner import make_plan
-    from buildspec.spec.values import Platform, ValueProblem
+    from buildspec.spec.values import Platform, ValueProblemError
 
     try:
         platforms = tuple(Platform.parse(text) for text in arguments.platform)
-    except ValueProblem as problem:
+    except ValueProblemError as problem:
         raise UsageError(f"--platform: {problem}") from problem
     return make_plan(source, facts, platforms)
 

@@ -113,11 +113,16 @@ def assemble_all(
     if rest:
         from concurrent.futures import ThreadPoolExecutor
 
+        from buildspec.engine import process
+
         pool = ThreadPoolExecutor(min(len(rest), jobs or os.cpu_count() or 1))
         try:
             # The slowest first: configured bases run maintainer scripts.
             rest.sort(key=lambda r: not r.configured)
             done |= dict(zip(rest, pool.map(lambda r: assemble(r, cache, say=say, refresh=refresh), rest), strict=True))
+        except BaseException:
+            process.stop()  # nobody wants the others any more, and mmdebstrap can take minutes
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return {r: done[r] for r in unique}

@@ -119,21 +119,23 @@ def build(
         MachineError: the machine, the engine or a registry isn't up to it.
     """
     start = time.monotonic()
-    before = Later(lambda: around.driver.digest_of([target.tag for target in plan.targets if target.tag]))
     with files.locked(
         around.root / bake.FOLDER / ".lock",
         lambda: around.say("another build of this folder runs; waiting for it"),
     ):
         prepared = prepare(plan, around, refresh=options.refresh)
         progress, digests = _run(plan, around, prepared, options)
+        # not any earlier: another build may move a tag while this one runs
+        before = Later(lambda: around.driver.digest_of([target.tag for target in plan.targets if target.tag]))
         found = [_image(target, digests, around) for target in plan.targets if not target.gate]
+        gates = tuple(_gate(target, around) for target in plan.targets if target.gate)
         accept(found)
         tagged = _tag(found, before.result(), around.driver)
     return BuildResult(
         plan=plan,
         engine=around.engine,
         images=tagged,
-        gates=tuple(_gate(target, around) for target in plan.targets if target.gate),
+        gates=gates,
         steps=times(plan, prepared.dockerfile, progress),
         skipped_secrets=prepared.secrets.skipped,
         seconds=time.monotonic() - start,
@@ -167,7 +169,9 @@ def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options)
             told = json.loads(metadata.read_bytes())
         except (OSError, ValueError) as error:
             raise MachineError("buildx says it succeeded, and left no digests", "update buildx") from error
-    return progress, {name: about.get("containerimage.digest", "") for name, about in told.items()}
+    return progress, {
+        name: about.get("containerimage.digest", "") for name, about in told.items() if isinstance(about, Mapping)
+    }
 
 
 def _image(target: Target, digests: Mapping[str, str], around: Surroundings) -> ImageResult:
@@ -186,11 +190,17 @@ def _image(target: Target, digests: Mapping[str, str], around: Surroundings) -> 
 
 def _tag(found: Sequence[ImageResult], before: Mapping[str, str], driver: Driver) -> tuple[ImageResult, ...]:
     """Move the local tags of all images, once all of them are there."""
-    done = []
+    done: list[ImageResult] = []
     for image in found:
         moved = before.get(image.target.tag) != image.digest
-        if moved:
-            driver.tag(image.digest, image.target.tag)
+        try:
+            if moved:
+                driver.tag(image.digest, image.target.tag)
+        except MachineError as error:
+            tags = [one.target.tag for one in done if one.moved]
+            raise MachineError(
+                f"{error.message}\ntagged before that: {', '.join(tags) or 'nothing'}", error.fix
+            ) from error
         done.append(attrs.evolve(image, moved=moved))
     return tuple(done)
 
@@ -212,26 +222,26 @@ def _default_platforms(plan: Plan) -> dict[str, str]:
 def times(plan: Plan, dockerfile: Dockerfile, progress: Progress) -> tuple[StepTime, ...]:
     """The steps of a run that came from the Dockerfile, each once for each platform it ran on."""
     by_name = {stage.name: stage for stage in plan.stages}
-    merged: dict[tuple[str, Platform, str], StepTime] = {}
+    merged: dict[tuple[str, Platform, int], StepTime] = {}
     for step in progress.steps:
         stage = by_name.get(step.stage)
         if stage is None:
             continue
         native = plan.facts.native
         platform = native if stage.where is Where.BUILD else Platform.parse(step.platform)
-        text = step.brief
         taken = StepTime(
             stage=step.stage,
             platform=platform,
-            text=text,
-            origin=origin.key if (origin := dockerfile.origin_of(step.stage, step.text)) else "",
+            text=step.brief,
+            origin=origin.key if (origin := dockerfile.origin_of(step.stage, step.number, step.text)) else "",
             seconds=step.seconds,
             cached=step.cached_or_skipped,
             runs=step.runs,
             emulated=step.runs and platform != native,
         )
-        before = merged.get((step.stage, platform, text))
+        key = (step.stage, platform, step.number)
+        before = merged.get(key)
         # the same step for two targets: what was really done is what counts
         if before is None or (before.cached, -before.seconds) > (taken.cached, -taken.seconds):
-            merged[(step.stage, platform, text)] = taken
+            merged[key] = taken
     return tuple(merged.values())

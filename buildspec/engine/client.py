@@ -13,7 +13,7 @@ import attrs
 
 from buildspec.engine import process
 from buildspec.errors import MachineError
-from buildspec.spec.values import Platform, ValueProblem
+from buildspec.spec.values import Platform, ValueProblemError
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 ANSWER = 20.0
 """Seconds that an engine has for a question about itself."""
 SETUP = "run scripts/engine, which installs and starts what is missing, or see `nox -s doctor`"
+
+# What buildx would do for the provenance of a build, for each target: ask git about the context, and resolve it all
+# for the metadata file. It takes a third of a cached run, and there is no provenance.
+_SPARED = {"BUILDX_METADATA_PROVENANCE": "disabled", "BUILDX_GIT_INFO": "false"}
 
 # Names of machines, as `docker info` has them from the kernel, where a platform's spelling is another.
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
@@ -126,14 +130,16 @@ class Client:
             MachineError: no client, no engine, or one that doesn't answer.
         """
         try:
-            told = json.loads(self._ask("info", "--format", "json"))
+            printed = self._ask("info", "--format", "json")
         except process.Failed as error:
-            raise MachineError(f"Docker Engine does not answer:\n{_indented(error.output)}", SETUP) from error
-        except ValueError as error:
-            raise MachineError("`docker info` gave no JSON: is it Docker's?", SETUP) from error
+            printed = error.output  # the client tells of itself all the same, and why the engine doesn't answer
+        # warnings stand on lines of their own
+        lines = printed.splitlines()
+        told = next((found for line in lines if line.startswith("{") and (found := _json(line))), {})
         if told.get("ServerErrors") or not told.get("ServerVersion"):
-            reasons = "\n".join(told.get("ServerErrors") or ["no answer"])
-            raise MachineError(f"Docker Engine does not answer:\n{_indented(reasons)}", SETUP)
+            reasons = told.get("ServerErrors") or [line for line in lines if not line.startswith("{")]
+            shown = _indented("\n".join(reasons or ["`docker info` gave no JSON: is it Docker's?"]))
+            raise MachineError(f"Docker Engine does not answer:\n{shown}", SETUP)
         return parse_info(told)
 
     def client_version(self) -> str:
@@ -171,8 +177,7 @@ class Client:
         Raises:
             MachineError: there is no docker client.
         """
-        # the provenance of a build goes into its image or nowhere; resolving it for the metadata too takes a while
-        env = {**os.environ, **run.env, "BUILDX_METADATA_PROVENANCE": "disabled"}
+        env = {**os.environ, **_SPARED, **run.env}
         program = [run.plugin] if run.plugin else [self._program, "buildx"]
         return process.stream([*program, *bake_arguments(run)], env, cwd=run.cwd, each=each)
 
@@ -204,8 +209,18 @@ class Client:
             raise MachineError(f"{name} could not be tagged:\n{_indented(error.stderr or str(error))}") from error
 
     def save(self, digest: str) -> Iterable[bytes]:
-        """The image as a tar: an OCI layout with all its platforms."""
-        return process.read([self._program, "image", "save", digest], os.environ)
+        """The image as a tar: an OCI layout with all its platforms.
+
+        Raises:
+            MachineError: the engine doesn't have it.
+        """
+        try:
+            yield from process.read([self._program, "image", "save", digest], os.environ)
+        except process.Failed as error:
+            raise MachineError(
+                f"the engine can't hand over the image {digest}:\n{_indented(error.output)}",
+                "the builder keeps images to itself: unset BUILDX_BUILDER, or use one with the docker driver",
+            ) from error
 
 
 def parse_info(told: Mapping[str, Any]) -> EngineFacts:
@@ -219,12 +234,12 @@ def parse_info(told: Mapping[str, Any]) -> EngineFacts:
     buildx: Mapping[str, Any] = next((p for p in client.get("Plugins") or () if p.get("Name") == "buildx"), {})
     try:
         native = Platform.parse(f"{told.get('OSType', 'linux')}/{_MACHINES.get(machine, machine)}")
-    except ValueProblem as error:
+    except ValueProblemError as error:
         raise MachineError(f"the engine runs on {machine}, which has no name as a platform") from error
     return EngineFacts(
         version=str(told["ServerVersion"]),
         native=native,
-        containerd_store=any("io.containerd.snapshotter" in str(value) for _, value in told["DriverStatus"] or ()),
+        containerd_store="io.containerd.snapshotter" in str(told.get("DriverStatus")),
         buildx=str(buildx.get("Version", "")).removeprefix("v"),
         plugin=str(buildx.get("Path", "")),
         context=str(client.get("Context") or "default"),
@@ -241,6 +256,13 @@ def bake_arguments(run: Bake) -> list[str]:
     for entitlement in run.allow:
         argv += ["--allow", entitlement]
     return [*argv, *run.targets]
+
+
+def _json(line: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
 
 
 def _indented(text: str) -> str:

@@ -14,7 +14,7 @@ import attrs
 from buildspec.engine import files
 from buildspec.engine.client import SETUP, Client, EngineFacts
 from buildspec.engine.host import find_file
-from buildspec.engine.registries import of_bases, reachable
+from buildspec.engine.registries import of_bases, reachable, used_bases
 from buildspec.errors import MachineError
 from buildspec.plan.secrets import CA_BUNDLE
 from buildspec.spec.load import Source
@@ -54,7 +54,7 @@ def examine(source: Source | None, environ: Mapping[str, str]) -> list[Finding]:
     try:
         engine = client.facts()
     except MachineError as error:
-        what = "docker client" if "client" in error.message else "Docker Engine"
+        what = "docker client" if "no docker client" in error.message else "Docker Engine"
         findings = [Finding("missing", what, error.message.replace("\n", " "), error.fix)]
     else:
         findings = [*_engine(client, engine), *_platforms(client, engine, source)]
@@ -145,7 +145,7 @@ def _registries(source: Source) -> Iterator[Finding]:
 
 
 def _assembling(source: Source) -> Iterator[Finding]:
-    if not any(isinstance(base, DebianBase) for base in source.spec.bases.values()):
+    if not any(isinstance(base, DebianBase) for base in used_bases(source.spec)):
         return
     sbin = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     lacking = [tool for tool in ("apt-get", "dpkg-deb", "mmdebstrap") if not shutil.which(tool, path=sbin)]

@@ -12,13 +12,15 @@ from buildspec.render.dockerfile import Dockerfile
 
 LINES = 40
 """Of a failed step's output."""
+_EXCERPT = re.compile(r"\s*\d+ \|")
+"""Lines of the Dockerfile, as buildx shows them around the one that failed."""
 
 # What buildx and BuildKit say when it isn't the step that is wrong: pattern, what it means, the way out.
 _MACHINE = (
     (
         r"failed to resolve source metadata for (?P<what>\S+?):? |failed to do request|pull access denied",
         "the base {what} can't be fetched",
-        "check its name and the network, or build with `--profile debian`, which needs no image registry",
+        "check its name and the network; where the specification has it, `--profile debian` needs no image registry",
     ),
     (r"no space left on device", "the engine's disk is full", "run `docker buildx prune`, then build again"),
     (
@@ -46,7 +48,8 @@ def explain(plan: Plan, dockerfile: Dockerfile, progress: Progress) -> Buildspec
     step = next((one for one in progress.steps if one.error and one.stage), None)
     if step is not None and "did not complete successfully" in step.error:
         return _step(plan, dockerfile, step, text)
-    told = text + "\n".join(one.error for one in progress.steps)
+    said = [line for line in progress.text if not _EXCERPT.match(line)]
+    told = "\n".join([*said, *(one.error for one in progress.steps)])
     for pattern, meaning, fix in _MACHINE:
         if found := re.search(pattern, told):
             what = (found.groupdict().get("what") or "").strip()
@@ -60,7 +63,7 @@ def _step(plan: Plan, dockerfile: Dockerfile, step: Step, text: str) -> StepErro
     origin = _origin(dockerfile, step, text)
     stage = next((one.stage for one in plan.stages if one.name == step.stage), step.stage)
     gate = next((target for target in plan.targets if target.gate and target.name == stage), None)
-    code = re.search(r"exit code: (\d+)", step.error)
+    code = re.search(r".*did not complete successfully: exit code: (\d+)", step.error, re.DOTALL)
     where = f" for {step.platform}" if step.platform else ""
     reason = f"exit code {code[1]}" if code else step.error
     unavailable = gate is not None and gate.gate == "audit" and code is not None and int(code[1]) == UNAVAILABLE
@@ -80,11 +83,11 @@ def _step(plan: Plan, dockerfile: Dockerfile, step: Step, text: str) -> StepErro
 
 
 def _origin(dockerfile: Dockerfile, step: Step, text: str) -> Origin | None:
-    """What the failed line was made from: buildx names the line, else the step's first words find it."""
-    named = re.search(r"(?m)^\S*Dockerfile:(\d+)$", text)
-    if named and (origin := dockerfile.origins.get(int(named[1]))):
+    """What the failed instruction was made from: its number finds it, else buildx names the line."""
+    if (origin := dockerfile.origin_of(step.stage, step.number, step.text)) is not None:
         return origin
-    return dockerfile.origin_of(step.stage, step.text)
+    named = re.search(r"(?m)^\S*Dockerfile:(\d+)$", text)
+    return dockerfile.origins.get(int(named[1])) if named else None
 
 
 def _place(origin: Origin | None, step: Step) -> str:
@@ -92,7 +95,8 @@ def _place(origin: Origin | None, step: Step) -> str:
         return f"  {step.text.splitlines()[0] if step.text else step.name}"
     # the source line and a caret, as a diagnostic shows them
     shown = Diagnostic("", "", origin.place).render().split("\n")
-    return "\n".join([f"  {origin.place} ({origin.key})", *shown[1:]])
+    key = "" if origin.key == origin.place.file else f" ({origin.key})"
+    return "\n".join([f"  {origin.place}{key}", *shown[1:]])
 
 
 def _last(lines: list[str]) -> str:

@@ -41,9 +41,13 @@ def write(path: Path, content: str | bytes) -> bool:
         if part:
             Path(part).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise MachineError(f"{path} can't be written: {(error.strerror or 'error').lower()}") from error
+            raise _unwritable(path, error) from error
         raise
     return True
+
+
+def _unwritable(path: Path, error: OSError) -> MachineError:
+    return MachineError(f"{path} can't be written: {(error.strerror or 'error').lower()}")
 
 
 def write_json(path: Path, document: object) -> bool:
@@ -58,9 +62,16 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     Args:
         path: of the lock file, which stays.
         waiting: called once when somebody else has it.
+
+    Raises:
+        MachineError: the place can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

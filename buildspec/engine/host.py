@@ -14,8 +14,9 @@ import attrs
 from buildspec.engine import files
 from buildspec.errors import MachineError
 from buildspec.plan.model import Plan, PlannedSecret
+from buildspec.plan.secrets import PROXIES
 from buildspec.render.bake import FOLDER, SecretSource
-from buildspec.spec.values import Platform, ValueProblem
+from buildspec.spec.values import Platform, ValueProblemError
 
 GIT_SECONDS = 10
 
@@ -44,7 +45,8 @@ def revision(root: Path, environ: Mapping[str, str]) -> Revision:
         return Revision("", epoch)
     commit, time = told.split()
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return Revision(commit + ("-dirty" if changed else ""), epoch if epoch is not None else int(time))
+    # what git can't tell in time isn't known to be clean
+    return Revision(commit + ("" if changed == "" else "-dirty"), epoch if epoch is not None else int(time))
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -66,7 +68,7 @@ def machine_platform() -> Platform:
     """
     try:
         return Platform.parse(f"linux/{platform.machine().lower()}")
-    except ValueProblem as error:
+    except ValueProblemError as error:
         raise MachineError(f"this machine is a {platform.machine()}, which has no name as a platform") from error
 
 
@@ -112,10 +114,10 @@ def find_secrets(plan: Plan, root: Path, environ: Mapping[str, str]) -> Secrets:
         elif secret.id == "ca-bundle":
             sources[secret.id] = SecretSource(file=_keep(root, secret.id, file.read_bytes()))
         else:
-            sources[secret.id] = SecretSource(file=str(file))
             values += sensitive(secret.id, file.read_text(encoding="utf-8", errors="replace"))
-            if not file.is_relative_to(root.resolve()):
-                reads.append(str(file))
+            inside = file.is_relative_to(root.resolve())
+            sources[secret.id] = SecretSource(file=str(file.relative_to(root.resolve()) if inside else file))
+            reads += [] if inside else [str(file)]
     if "ca-bundle" not in sources:
         sources.pop("ca-bundle-path", None)  # the variables would name a file that isn't there
     return Secrets(sources, tuple(values), tuple(reads), tuple(skipped))
@@ -128,12 +130,13 @@ def sensitive(name: str, text: str) -> list[str]:
         name: of the secret.
         text: its value.
     """
+    pairs = re.findall(r"://([^/@\s]+)@", text)
+    logins = [part for pair in pairs for part in (pair, pair.partition(":")[2]) if part]
     if name == "npmrc":
         # https://docs.npmjs.com/cli/configuring-npm/npmrc, "Auth related configuration"
-        return re.findall(r"(?m)^.*(?:_auth|_authToken|_password)\s*=\s*\"?([^\s\"]+)", text)
-    if name.endswith("-proxy"):
-        return [part for pair in re.findall(r"://([^/@\s]+)@", text) for part in (pair, pair.partition(":")[2]) if part]
-    return [text]
+        settings = re.findall(r"(?m)^[^=\n]*(?:_auth|_authToken|_password)\s*=\s*[\"']?([^\s\"']+)", text)
+        return [*settings, *logins] if "=" in text else [text]
+    return logins if name in PROXIES else [text]
 
 
 def find_file(secret: PlannedSecret, root: Path, environ: Mapping[str, str]) -> Path | None:

@@ -49,7 +49,7 @@ def measure(digest: str, archive: Iterable[bytes], cache: Path) -> tuple[Platfor
         return tuple(_read(entry) for entry in json.loads(kept.read_bytes()))
     except (OSError, ValueError, LookupError, TypeError):
         pass
-    documents, layers = _blobs(archive)
+    documents, layers = _blobs(digest, archive)
     found = tuple(_image(entry, documents, layers) for entry in _manifests(digest, documents))
     files.write_json(kept, [{**attrs.asdict(one, recurse=False), "platform": str(one.platform)} for one in found])
     return found
@@ -85,37 +85,46 @@ def _image(entry: Mapping[str, Any], documents: Mapping[str, Any], layers: Mappi
     )
 
 
-def _blobs(archive: Iterable[bytes]) -> tuple[dict[str, Any], dict[str, int | None]]:
+def _blobs(digest: str, archive: Iterable[bytes]) -> tuple[dict[str, Any], dict[str, int | None]]:
     """JSON documents by digest, and bytes of the files of each layer by digest."""
     import tarfile  # here, because figures from the cache take a millisecond and this takes four
 
     documents: dict[str, Any] = {}
     layers: dict[str, int | None] = {}
-    with tarfile.open(fileobj=_Reader(iter(archive)), mode="r|") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.name.startswith("blobs/sha256/") else None
-            if content is None:
-                continue
-            digest = f"sha256:{member.name.rpartition('/')[2]}"
-            head = content.read(4)
-            if head[:1] == b"{" and member.size <= _DOCUMENT:
-                documents[digest] = json.loads(head + content.read())
-            else:
-                layers[digest] = _unpacked(head, content)
+    try:
+        with tarfile.open(fileobj=_Reader(iter(archive)), mode="r|") as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.name.startswith("blobs/sha256/") else None
+                if content is not None:
+                    _sort(f"sha256:{member.name.rpartition('/')[2]}", member.size, content, documents, layers)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise MachineError(f"the engine's archive of {digest} can't be read: {error}", "build again") from error
     return documents, layers
+
+
+def _sort(digest: str, size: int, content: IO[bytes], documents: dict[str, Any], layers: dict[str, int | None]) -> None:
+    head = content.read(4)
+    if head[:1] == b"{" and size <= _DOCUMENT:
+        documents[digest] = json.loads(head + content.read())
+    else:
+        layers[digest] = _unpacked(head, content)
 
 
 def _unpacked(head: bytes, content: IO[bytes]) -> int | None:
     """Bytes of all regular files in a layer."""
-    if head == _ZSTD:
-        return None
     import gzip
     import tarfile
+    import zlib
 
+    if head == _ZSTD:
+        return None
     whole = _Reader(_chunks(head, content))
     plain = gzip.GzipFile(fileobj=whole) if head.startswith(_GZIP) else whole
-    with tarfile.open(fileobj=plain, mode="r|") as layer:
-        return sum(member.size for member in layer if member.isfile())
+    try:
+        with tarfile.open(fileobj=plain, mode="r|") as layer:
+            return sum(member.size for member in layer if member.isfile())
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error):
+        return None  # no tar, or compressed in a way that isn't known here; a broken archive ends the loop above
 
 
 def _chunks(head: bytes, content: IO[bytes]) -> Iterator[bytes]:

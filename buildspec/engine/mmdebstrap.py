@@ -49,7 +49,12 @@ def run(recipe: Recipe, source: Mirror, cache: Path, work: Path) -> Path:
         f"--architectures={recipe.architecture}",
     ]
     argv += [f"--include={','.join(recipe.packages)}"] if recipe.packages else []
-    argv += [f"--aptopt={line}" for line in source.options]
+    if source.options:
+        # a file, for a proxy's password would be seen in the command line
+        options = work / "apt-options"
+        options.touch(mode=0o600)
+        options.write_text("".join(f"{line}\n" for line in source.options), encoding="utf-8")
+        argv += [f"--aptopt={options}"]
     # No --dpkgopt=path-exclude: mmdebstrap then filters every package through a slow program (6 s of 22 s);
     # documentation is left out when the layer is written.
     argv += ["--skip=essential/unlink", '--setup-hook=mkdir -p "$1"' + _ARCHIVES]

@@ -15,6 +15,7 @@ from buildspec.errors import MachineError
 GRACE = 10.0
 """Seconds a program has to end after SIGTERM, before it is killed."""
 _CHUNK = 1 << 20
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class Failed(Exception):  # noqa: N818 - what happened, not what is wrong
@@ -128,15 +129,26 @@ def _started(
         )
     except FileNotFoundError as err:
         raise MachineError(f"{argv[0]} is not installed", advice) from err
+    except OSError as err:
+        raise MachineError(f"{argv[0]} can't be run: {(err.strerror or str(err)).lower()}", advice) from err
+    _running.add(child)
     try:
         yield child
     except BaseException:
         _end(child)
         raise
     finally:
+        _running.discard(child)
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+
+
+def stop() -> None:
+    """Ask the programs that other threads wait for to end; an interrupt doesn't reach those by itself."""
+    for child in tuple(_running):
+        if child.returncode is None:
+            _signal(child, signal.SIGTERM)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -13,8 +13,11 @@ import attrs
 
 _LINES_KEPT = 200
 """Of a step's output, the newest."""
+# Bake leaves the target out when it builds a single one, and BuildKit the platform when there is only one, and the
+# stage when the Dockerfile has only one.
 _NAME = re.compile(
-    r"\[(?P<target>\S+)(?: (?P<platform>[a-z]+/[\w/]+(?:->[\w/]+)?))? (?P<stage>\S+) +\d+/\d+\] (?P<text>.*)",
+    r"\[(?:(?P<target>[^\s/]+) +)??(?:(?P<platform>[a-z]+/[\w/]+(?:->[\w/]+)?) +)?(?:(?P<stage>[^\s/]+) +)?"
+    r"(?P<number>\d+)/\d+\] (?P<text>.*)",
     re.DOTALL,
 )
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*Z")
@@ -30,6 +33,8 @@ class Step:
     """Of the bake run; several targets may share a step, which then has the name of one of them."""
     stage: str = ""
     """In the Dockerfile; empty for BuildKit's own steps."""
+    number: int = 0
+    """Among those of the stage that BuildKit counts, from 1; 0 for its own steps."""
     platform: str = ""
     """It runs on."""
     text: str = ""
@@ -38,6 +43,8 @@ class Step:
     cached: bool = False
     running: bool = False
     done: bool = False
+    cancelled: bool = False
+    """It was stopped, because another one failed."""
     error: str = ""
     output: list[str] = attrs.Factory(list)
 
@@ -79,7 +86,8 @@ class Progress:
     ) -> None:
         self._redact, self._tell, self._platforms = redact, tell, platforms
         self._steps: dict[str, Step] = {}
-        self._unfinished: dict[str, str] = {}
+        self._unfinished: dict[tuple[str, int], bytes] = {}
+        """By step and stream, what was printed since the last line end."""
         self.text: list[str] = []
         """Lines that aren't JSON: what buildx says when it fails."""
 
@@ -107,16 +115,24 @@ class Progress:
         for log in told.get("logs") or ():
             self._log(log)
 
+    def _step(self, name: str) -> Step:
+        step = named(self._redact(name))
+        if step.number and not step.stage and len(self._platforms) == 1:
+            (step.stage,) = self._platforms
+        step.platform = step.platform or self._platforms.get(step.stage, "")
+        return step
+
     def _vertex(self, vertex: dict[str, Any]) -> None:
-        step = self._steps.get(vertex["digest"])
+        digest = vertex.get("digest", "")
+        step = self._steps.get(digest)
         if step is None:
-            step = self._steps[vertex["digest"]] = named(self._redact(vertex.get("name", "")))
-            step.platform = step.platform or self._platforms.get(step.stage, "")
+            step = self._steps[digest] = self._step(vertex.get("name", ""))
         started, completed = vertex.get("started"), vertex.get("completed")
         if vertex.get("cached"):
             step.cached = True
-        if (error := vertex.get("error", "")) and not _cancelled(error):
-            step.error = self._redact(error)
+        if error := vertex.get("error", ""):
+            step.cancelled = _cancelled(error)
+            step.error = step.error if step.cancelled else self._redact(error)
         if started and completed:
             # a step that several targets wait for is told once for each: the longest is the one that worked
             step.seconds = max(step.seconds, _seconds(started, completed))
@@ -130,23 +146,27 @@ class Progress:
 
     def _log(self, log: dict[str, Any]) -> None:
         """A piece of output: it ends where the program flushed, not where a line does."""
-        step = self._steps.get(log["vertex"])
+        source = (log.get("vertex", ""), log.get("stream", 1))
+        step = self._steps.get(source[0])
         if step is None:
             return
-        data = base64.b64decode(log.get("data") or "").decode(errors="replace")
-        *lines, rest = (self._unfinished.get(log["vertex"], "") + data).split("\n")
-        self._unfinished[log["vertex"]] = rest
+        data = base64.b64decode(log.get("data") or "")
+        *lines, self._unfinished[source] = (self._unfinished.get(source, b"") + data).split(b"\n")
         for line in lines:
-            shown = self._redact(line.rstrip("\r").rpartition("\r")[2])
-            step.output.append(shown)
-            del step.output[:-_LINES_KEPT]
-            self._tell(Event(step, shown))
+            self._print(step, line)
+
+    def _print(self, step: Step, line: bytes) -> None:
+        # of what a progress bar writes over itself, the last is left
+        shown = self._redact(line.decode(errors="replace").rstrip("\r").rpartition("\r")[2])
+        step.output.append(shown)
+        del step.output[:-_LINES_KEPT]
+        self._tell(Event(step, shown))
 
     def finish(self) -> None:
         """Take what steps printed without ending the line."""
-        for digest, rest in self._unfinished.items():
+        for (digest, _), rest in self._unfinished.items():
             if rest.strip():
-                self._steps[digest].output.append(self._redact(rest))
+                self._print(self._steps[digest], rest)
         self._unfinished.clear()
 
 
@@ -156,12 +176,12 @@ def named(name: str) -> Step:
     if match is None:
         return Step(name)
     platform = (match["platform"] or "").partition("->")[0]
-    return Step(name, match["target"], match["stage"], platform, match["text"])
+    return Step(name, match["target"] or "", match["stage"] or "", int(match["number"]), platform, match["text"])
 
 
 def _cancelled(error: str) -> bool:
     """Whether a step stopped because another one failed."""
-    return "context canceled" in error
+    return error.endswith("context canceled")  # not just anywhere: a command may say so too
 
 
 def _seconds(started: str, completed: str) -> float:

@@ -10,6 +10,8 @@ from urllib.parse import quote
 MASK = "[secret]"
 SHORTEST = 4
 """Characters; a shorter value would blot out half of any text."""
+_LINE = 76
+"""Characters of a line, as base64 of coreutils writes it and MIME wants it (RFC 2045)."""
 
 
 class Redactor:
@@ -23,7 +25,7 @@ class Redactor:
         forms: set[str] = set()
         for value in values:
             for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
-                forms |= {part, quote(part, safe=""), base64.b64encode(part.encode()).decode()}
+                forms |= {part, quote(part, safe=""), *_in_base64(part)}
         # the longest first: one secret may be the beginning of another
         ordered = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
@@ -31,3 +33,10 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """The text without secrets."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def _in_base64(text: str) -> list[str]:
+    """The lines that base64 writes for a text, with a line end behind it or without: only the rest of them differs."""
+    padded = base64.b64encode(text.encode()).decode()
+    encoded = padded.rstrip("=")
+    return [padded, encoded, *(encoded[at : at + _LINE] for at in range(0, len(encoded), _LINE))]

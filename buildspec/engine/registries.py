@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
+import threading
+import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from urllib.error import HTTPError, URLError
+from http.client import HTTPException
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from buildspec.spec.model import ImageBase, Spec
+from buildspec.spec.model import Base, ImageBase, Spec
 
 SECONDS = 3.0
 """Longest wait for all of them together."""
@@ -19,9 +20,13 @@ _SERVERS = {"docker.io": "registry-1.docker.io"}
 
 def of_bases(spec: Spec) -> frozenset[str]:
     """The registries of the bases that stages start or copy from."""
+    return frozenset(base.image.registry for base in used_bases(spec) if isinstance(base, ImageBase))
+
+
+def used_bases(spec: Spec) -> list[Base]:
+    """The bases that stages start or copy from."""
     used = {name for stage in spec.stages.values() for name in (stage.from_, *(copy.from_ for copy in stage.copy))}
-    bases = [spec.bases[name] for name in used if name in spec.bases]
-    return frozenset(base.image.registry for base in bases if isinstance(base, ImageBase))
+    return [base for name, base in spec.bases.items() if name in used]
 
 
 def reachable(registries: Iterable[str], seconds: float = SECONDS) -> Mapping[str, str]:
@@ -29,18 +34,29 @@ def reachable(registries: Iterable[str], seconds: float = SECONDS) -> Mapping[st
 
     Args:
         registries: host, or host and port.
-        seconds: longest wait for each; they are asked side by side.
+        seconds: longest wait for all of them; they are asked side by side.
 
     Returns:
         For each registry, why it can't be used; empty when it answers as a registry does.
     """
     names = sorted(set(registries))
-    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        return dict(zip(names, pool.map(lambda name: _ask(name, seconds), names), strict=True))
+    answers: dict[str, str] = {}
+
+    def ask(name: str) -> None:
+        answers[name] = _ask(name, seconds)
+
+    # threads that nobody waits for at the end: looking up a name has no time limit of its own
+    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return {name: answers.get(name, f"no answer within {seconds:g} s") for name in names}
 
 
 def _ask(registry: str, seconds: float) -> str:
-    local = registry.partition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
+    local = registry.startswith("[::1]") or registry.partition(":")[0] in ("localhost", "127.0.0.1")
     address = f"{'http' if local else 'https'}://{_SERVERS.get(registry, registry)}/v2/"
     try:
         with urlopen(Request(address, method="GET"), timeout=seconds) as answer:  # noqa: S310 - http(s) alone
@@ -48,6 +64,6 @@ def _ask(registry: str, seconds: float) -> str:
     except HTTPError as error:
         # without credentials, a registry asks for them: distribution specification, "Determining Support"
         return "" if error.code == 401 else f"answers {error.code}"
-    except (URLError, ssl.SSLError, OSError) as error:
+    except (HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
-        return str(getattr(reason, "strerror", None) or reason).lower()
+        return str(getattr(reason, "strerror", None) or reason).strip().lower() or "no answer"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import attrs
 
+from buildspec.errors import Diagnostic, SpecError
 from buildspec.plan.graph import Node
 from buildspec.plan.model import AssembledSource, ImageSource, Source, Where
 from buildspec.plan.recipe import Recipe
@@ -51,14 +53,14 @@ class Bases:
                 self.found[name] = ImageSource(name=name, reference=base.image.pinned(digest))
                 return name
             case DebianBase():
+                if re.fullmatch(r"[a-z][a-z0-9_-]*", name) is None:
+                    message = f"bases.{name}: a base's name is small letters, digits, '-' and '_'"
+                    raise SpecError([Diagnostic("reserved-name", message)])
                 extra = tuple(sorted(set(packages) - set(base.packages)))
-                full = ".".join(
-                    [
-                        name,
-                        *([node.stage] if extra else []),
-                        *(["build"] if node.where is Where.BUILD else []),
-                    ]
-                )
+                parts = [name, *([node.stage] if extra else [])]
+                if node.where is Where.BUILD or parts[-1] == Where.BUILD:
+                    parts.append(node.where)  # always, where a stage's name could be taken for it
+                full = ".".join(parts)
                 self.found[full] = AssembledSource(name=full, recipes=self._recipes(base, extra, node.where))
                 return full
 

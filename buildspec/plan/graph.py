@@ -63,21 +63,17 @@ def order(spec: Spec, wanted: Iterable[str]) -> tuple[Node, ...]:
 
     Args:
         spec: checked: its stages exist and have no cycle.
-        wanted: stages, in any order; the result follows the specification's.
+        wanted: stages, in any order; where the graph leaves a choice, the result follows their names.
     """
     done: dict[Node, None] = {}
-
-    def visit(node: Node) -> None:
-        if node in done:
-            return
-        for other in _parents(spec, node):
-            visit(other)
-        done[node] = None
-
-    asked = set(wanted)
-    for name in spec.stages:
-        if name in asked:
-            visit(Node(name, place_of(spec, name)))
+    # a stack, the next one last: chains of stages can be longer than Python's own
+    todo = [Node(name, place_of(spec, name)) for name in sorted(set(wanted), reverse=True)]
+    while todo:
+        missing = [other for other in _parents(spec, todo[-1]) if other not in done]
+        if missing:
+            todo += reversed(missing)
+        else:
+            done[todo.pop()] = None
     return tuple(done)
 
 

@@ -62,7 +62,7 @@ def _chosen(image: Image, platforms: Sequence[Platform]) -> tuple[Platform, ...]
 
 def _targets(spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str], facts: Facts) -> list[Target]:
     targets = []
-    for name, suffix in spec.image.deliver.items():
+    for name, suffix in sorted(spec.image.deliver.items()):
         targets.append(
             Target(
                 name=name,
@@ -73,7 +73,7 @@ def _targets(spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str]
                 budget=spec.stages[name].budget,
             )
         )
-    for name, stage in spec.stages.items():
+    for name, stage in sorted(spec.stages.items()):
         if stage.gate:
             where = place_of(spec, name)
             targets.append(

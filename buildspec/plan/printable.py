@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from buildspec.plan.model import AssembledSource, ImageSource, Plan, PlannedStage, Source, Step, Target
+from buildspec.plan.model import AssembledSource, ImageSource, Instruction, Plan, PlannedStage, Source, Step, Target
 from buildspec.spec.values import Duration, Platform, Size
 
 VERSION = 1
@@ -37,7 +37,7 @@ def _source(source: Source) -> dict[str, Any]:
         case ImageSource():
             return {"name": source.name, "image": str(source.reference)}
         case AssembledSource():
-            recipes = [{**attrs.asdict(recipe), "key": recipe.key()} for recipe in source.recipes]
+            recipes = [{**_plain(attrs.asdict(recipe)), "key": recipe.key()} for recipe in source.recipes]
             return {"name": source.name, "assembled": recipes}
 
 
@@ -53,8 +53,14 @@ def _stage(stage: PlannedStage) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    what = {key: value for key, value in attrs.asdict(step.does, recurse=False).items() if value not in ("", (), None)}
-    return {"does": type(step.does).__name__.lower(), "from": step.origin.key, **_plain(what)}
+    return {"does": type(step.does).__name__.lower(), "from": step.origin.key, **_fields(step.does)}
+
+
+def _fields(instruction: Instruction) -> dict[str, Any]:
+    """What an instruction says; a field at its default says nothing."""
+    defaults = {field.name: field.default for field in attrs.fields(type(instruction))}
+    values = attrs.asdict(instruction, recurse=False)
+    return {name: _plain(value) for name, value in values.items() if value != defaults[name]}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of an instruction
@@ -62,7 +68,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of an instruction
         case Duration() | Size() | Platform():
             return str(value)
         case _ if attrs.has(type(value)):
-            return _plain(attrs.asdict(value, recurse=False))
+            held = attrs.asdict(value, recurse=False)
+            return {key: _plain(item) for key, item in held.items() if item not in ("", None) and item is not False}
         case Mapping():
             return {key: _plain(item) for key, item in value.items() if item is not None}
         case list() | tuple():

@@ -23,6 +23,8 @@ _CA_VARIABLES = (
 )
 # In small letters: curl reads no others, and everybody else reads these too.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+PROXIES = tuple(name.replace("_", "-") for name in _PROXY_VARIABLES)
+"""Ids of the secrets that `proxy` stands for: addresses, secret only as far as they hold a password."""
 
 NETWORK = ("ca-bundle", "proxy")
 """What a step that downloads is given without being asked."""

@@ -177,12 +177,12 @@ class Expander:
     # --- the steps, in the language's fixed order -----------------------------------------------------------
 
     def _steps(self, node: Node, stage: language.Stage) -> Iterator[Step]:
-        yield from (Step(Arg(k, v), self._origin(node, "args", k)) for k, v in stage.args.items())
+        yield from (Step(Arg(k, v), self._origin(node, "args", k)) for k, v in sorted(stage.args.items()))
         yield from (Step(does, self._origin(node, "packages")) for does in self._packages(node, stage))
         yield from (Step(does, self._origin(node, "users")) for does in self._accounts(node, stage))
         if stage.workdir:
             yield Step(Workdir(stage.workdir), self._origin(node, "workdir"))
-        yield from (Step(Env(k, v), self._origin(node, "env", k)) for k, v in stage.env.items())
+        yield from (Step(Env(k, v), self._origin(node, "env", k)) for k, v in sorted(stage.env.items()))
         if stage.gate:
             yield Step(WriteFile(f"{REPORTS}/gate", f"{node.stage}\n"), self._origin(node, "gate"))
         yield from self._copies(node, stage)
@@ -257,7 +257,7 @@ class Expander:
         if stage.volumes:
             found.append(("volumes", Volume(stage.volumes)))
         found += [("expose", Expose(port)) for port in stage.expose]
-        found += [("labels", Label(k, v)) for k, v in stage.labels.items()]
+        found += [("labels", Label(k, v)) for k, v in sorted(stage.labels.items())]
         if stage.stop_signal:
             found.append(("stop-signal", StopSignal(stage.stop_signal)))
         yield from (Step(does, self._origin(node, key)) for key, does in found)

@@ -6,12 +6,14 @@ Every value is quoted for the place it goes to: nothing in a specification can b
 from __future__ import annotations
 
 import json
+import posixpath
 import re
-import shlex
+from collections.abc import Mapping
 from typing import assert_never
 
 import attrs
 
+from buildspec.errors import Diagnostic, SpecError
 from buildspec.plan import model as plan
 from buildspec.spec.model import Command
 
@@ -23,41 +25,68 @@ HEADER = """\
 
 @attrs.frozen
 class Dockerfile:
-    """The text, and for each line (from 1) the step it was made from."""
+    """The text, and what its lines and steps were made from."""
 
     text: str
-    origins: dict[int, plan.Origin]
-    stages: dict[int, str]
-    """The Dockerfile stage of each line."""
+    origins: Mapping[int, plan.Origin]
+    """Of each line, from 1."""
+    counted: Mapping[str, tuple[tuple[str, plan.Origin | None], ...]]
+    """By stage, what BuildKit counts as its steps: keyword and origin."""
 
-    def origin_of(self, stage: str, instruction: str) -> plan.Origin | None:
-        """What an instruction was made from, as BuildKit names it in its progress; None when no line fits."""
-        lines = self.text.split("\n")
-        for number, name in self.stages.items():
-            line = lines[number - 1].strip().removesuffix("\\").strip()
-            line = line.replace('<<"EOF', "<<EOF").replace('EOF"', "EOF")  # BuildKit shows heredocs unquoted
-            if name == stage and line and number in self.origins and instruction.startswith(line):
-                return self.origins[number]
-        return None
+    def origin_of(self, stage: str, number: int, text: str) -> plan.Origin | None:
+        """What BuildKit's step `[stage number/…] text` was made from; None when it is none of ours."""
+        steps = self.counted.get(stage, ())
+        keyword, origin = steps[number - 1] if 0 < number <= len(steps) else ("", None)
+        return origin if text.partition(" ")[0] == keyword else None
+
+
+class _UnwritableError(ValueError):
+    """A value that no Dockerfile can hold at that place."""
 
 
 def render(planned: plan.Plan) -> Dockerfile:
-    """Write the Dockerfile of a plan."""
+    """Write the Dockerfile of a plan.
+
+    Raises:
+        SpecError: a value can't be written without becoming something else.
+    """
     references = {s.name: str(s.reference) for s in planned.sources if isinstance(s, plan.ImageSource)}
     lines = HEADER.rstrip("\n").split("\n")
     origins: dict[int, plan.Origin] = {}
-    stages: dict[int, str] = {}
+    counted: dict[str, tuple[tuple[str, plan.Origin | None], ...]] = {}
     for stage in planned.stages:
-        blocks: list[tuple[str, plan.Origin | None]] = [(_from(stage, references), None)]
-        blocks += [(_instruction(step.does, references), step.origin) for step in stage.steps]
-        lines.append("")
-        for text, origin in blocks:
-            for line in text.split("\n"):
-                lines.append(line)
-                stages[len(lines)] = stage.name
-                if origin is not None:
-                    origins[len(lines)] = origin
-    return Dockerfile("\n".join(lines) + "\n", origins, stages)
+        lines += ["", _from(stage, references)]
+        # a base that is pulled is a step too; one from a named context isn't
+        numbered: list[tuple[str, plan.Origin | None]] = [("FROM", None)] if stage.source in references else []
+        for step in stage.steps:
+            text = _step(step, references)
+            first = len(lines) + 1
+            lines += text.split("\n")
+            origins |= dict.fromkeys(range(first, len(lines) + 1), step.origin)
+            if _counts(step.does):
+                numbered.append((text.split(maxsplit=1)[0].upper(), step.origin))
+        counted[stage.name] = tuple(numbered)
+    return Dockerfile("\n".join(lines) + "\n", origins, counted)
+
+
+def _step(step: plan.Step, references: dict[str, str]) -> str:
+    try:
+        return _instruction(step.does, references)
+    except _UnwritableError as error:
+        raise SpecError([Diagnostic("unwritable", f"{step.origin.key}: {error}", step.origin.place)]) from error
+
+
+def _counts(does: plan.Instruction) -> bool:
+    """Whether BuildKit numbers it: what changes files. Source: its dockerfile2llb/convert.go, prefixCommand."""
+    match does:
+        case plan.Copy() | plan.WriteFile() | plan.Run():
+            return True
+        case plan.Verbatim():
+            return does.keyword == "RUN"
+        case plan.Workdir():
+            return posixpath.normpath(does.path) != "/"
+        case _:
+            return False
 
 
 def _from(stage: plan.PlannedStage, references: dict[str, str]) -> str:
@@ -68,15 +97,17 @@ def _from(stage: plan.PlannedStage, references: dict[str, str]) -> str:
 def _instruction(does: plan.Instruction, references: dict[str, str]) -> str:  # noqa: C901, PLR0912 - one case each
     match does:
         case plan.Arg(name, value):
-            return f"ARG {name}" if value is None else f"ARG {name}={word(value)}"
+            return f"ARG {_name(name)}" if value is None else f"ARG {_name(name)}={word(value)}"
         case plan.Shell(words):
             return f"SHELL {array(words)}"
         case plan.Env(name, value):
-            return f"ENV {name}={word(value)}"
+            return f"ENV {_name(name)}={word(value)}"
         case plan.Label(name, value):
+            if "=" in name:
+                raise _UnwritableError(f"a label's name can't hold '=': '{name}'")
             return f"LABEL {word(name)}={word(value)}"
         case plan.Workdir(path):
-            return f"WORKDIR {escaped(path)}"
+            return f"WORKDIR {_rest(path)}"
         case plan.Copy():
             return _copy(does, references)
         case plan.WriteFile():
@@ -86,7 +117,7 @@ def _instruction(does: plan.Instruction, references: dict[str, str]) -> str:  # 
         case plan.Verbatim():
             return _verbatim(does)
         case plan.User(user):
-            return f"USER {escaped(user)}"
+            return f"USER {_rest(user)}"
         case plan.Entrypoint(command):
             return f"ENTRYPOINT {_command(command)}"
         case plan.Cmd(command):
@@ -102,25 +133,45 @@ def _instruction(does: plan.Instruction, references: dict[str, str]) -> str:  # 
             flags = " ".join(f"--{key}={value}" for key, value in options.items() if value is not None)
             return f"HEALTHCHECK {flags} CMD {_command(check.test)}"
         case plan.Volume(paths):
-            return f"VOLUME {array(paths)}"
+            return f"VOLUME {array(tuple(literal(path) for path in paths))}"
         case plan.Expose(port):
-            return f"EXPOSE {escaped(port)}"
+            return f"EXPOSE {_plain(port)}"
         case plan.StopSignal(signal):
-            return f"STOPSIGNAL {escaped(signal)}"
+            return f"STOPSIGNAL {_rest(signal)}"
         case _:
             assert_never(does)
 
 
 def word(value: str) -> str:
     r"""A value in double quotes, as ENV, ARG and LABEL read one word; `$` and `\` lose their meaning."""
+    if "\n" in value or "\r" in value:
+        # it ends an instruction; quoted, it would have to follow a continuation, which swallows it
+        raise _UnwritableError("has a line break, which a Dockerfile can't hold here")
     safe = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    # a line break ends an instruction; quoted, it would have to follow a continuation, which swallows it
     return f'"{safe}"'
 
 
-def escaped(value: str) -> str:
-    """A value of an instruction that reads the rest of its line and expands variables in it."""
-    return re.sub(r"([\\$\"' ])", r"\\\1", value)
+def _rest(value: str) -> str:
+    """A value of an instruction that reads the rest of its line as one word."""
+    return value if re.fullmatch(r"[\w./:@+-]+", value, re.ASCII) else word(value)
+
+
+def _plain(value: str) -> str:
+    """A value where nothing can be quoted: in a flag, or between blanks."""
+    if re.fullmatch(r"[\w./:@+~-]+", value, re.ASCII) is None:
+        raise _UnwritableError(f"can't be written into a Dockerfile: '{value}'")
+    return value
+
+
+def _name(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][\w.-]*", name, re.ASCII) is None:
+        raise _UnwritableError(f"no variable can be called '{name}'")
+    return name
+
+
+def literal(value: str) -> str:
+    """An element of an array in which variables are expanded, and quotes taken away."""
+    return re.sub(r"([\\$\"'])", r"\\\1", value)
 
 
 def array(values: tuple[str, ...]) -> str:
@@ -129,7 +180,11 @@ def array(values: tuple[str, ...]) -> str:
 
 
 def _command(command: Command) -> str:
-    return command if isinstance(command, str) else array(command)
+    if isinstance(command, str):
+        # as a line, some would be read as flags or as an array, or go on in the next one
+        line = re.match(r"[^\s\[-]", command) and not re.search(r"[\r\n]|\\\s*$", command)
+        return command if line else array(("/bin/sh", "-c", command))
+    return array(command)
 
 
 def _copy(copy: plan.Copy, references: dict[str, str]) -> str:
@@ -137,24 +192,25 @@ def _copy(copy: plan.Copy, references: dict[str, str]) -> str:
     if copy.source:
         flags.append(f"--from={references.get(copy.source, copy.source)}")
     if copy.owner:
-        flags.append(f"--chown={copy.owner}")
+        flags.append(f"--chown={_plain(copy.owner)}")
     if copy.mode:
-        flags.append(f"--chmod={copy.mode}")
-    # the JSON form takes any character in a path; variables would still be expanded
-    paths = array(tuple(path.replace("$", "\\$") for path in (*copy.paths, copy.to)))
-    plain = all(re.fullmatch(r"[\w./@+*?,=-]+", path, re.ASCII) for path in (*copy.paths, copy.to))
-    words = " ".join((*copy.paths, copy.to)) if plain else paths
-    return " ".join(["COPY", *flags, words])
+        flags.append(f"--chmod={_plain(copy.mode)}")
+    paths = (*copy.paths, copy.to)
+    if all(re.fullmatch(r"[\w./@+*?,=][\w./@+*?,=-]*", path, re.ASCII) for path in paths):
+        return " ".join(["COPY", *flags, *paths])
+    # in an array, a path may have blanks and look like a flag; what looks like a heredoc would be one even there
+    safe = (f"./{path}" if re.match(r"\d*<<", path) else path for path in paths)
+    return " ".join(["COPY", *flags, array(tuple(literal(path) for path in safe))])
 
 
 def _write(file: plan.WriteFile) -> str:
     end = _delimiter(file.content)
     # quoted, the delimiter keeps variables in the text from being expanded
-    return f'COPY --chmod={file.mode} <<"{end}" {escaped(file.path)}\n{file.content}{end}'
+    return f'COPY --chmod={file.mode} <<"{end}" {_plain(file.path)}\n{file.content}{end}'
 
 
 def _delimiter(text: str) -> str:
-    lines = set(text.split("\n"))
+    lines = {line.rstrip("\r") for line in text.split("\n")}
     end, count = "EOF", 1
     while end in lines:
         end, count = f"EOF{count}", count + 1
@@ -163,9 +219,9 @@ def _delimiter(text: str) -> str:
 
 def mount(one: plan.Mount) -> str:
     """A secret as a flag of RUN."""
-    parts = ["type=secret", f"id={one.id}"]
-    parts += [f"target={one.target}"] if one.target else []
-    parts += [f"env={one.env}"] if one.env else []
+    parts = ["type=secret", f"id={_plain(one.id)}"]
+    parts += [f"target={_plain(one.target)}"] if one.target else []
+    parts += [f"env={_name(one.env)}"] if one.env else []
     parts += ["required=true"] if one.required else []
     return f"--mount={','.join(parts)}"
 
@@ -193,8 +249,3 @@ def _verbatim(one: plan.Verbatim) -> str:
     if keyword is None:
         return one.text
     return f"RUN {_flags(one.mounts)}{one.text[keyword.end() :]}"
-
-
-def shell_words(values: tuple[str, ...]) -> str:
-    """Words as a shell reads them."""
-    return shlex.join(values)

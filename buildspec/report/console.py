@@ -67,7 +67,7 @@ class PlainProgress:
             self._counted.add(step)
             if step.error:
                 self._once("failed", step, f"{_where(step)}: failed: {_short(step)}")
-            elif not step.cached and step.seconds >= WORTH:
+            elif _worked(step):
                 self._once("done", step, f"{_where(step)}: done in {step.seconds:.1f} s: {_short(step)}")
         elif step.runs:
             self._once("runs", step, f"{_where(step)}: {_short(step)}")
@@ -95,6 +95,7 @@ class LiveProgress:
 
         self._console = console
         self._running: dict[str, tuple[Step, float, str]] = {}
+        self._told: set[str] = set()
         self._counted = _Count()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=5, transient=True)
 
@@ -116,10 +117,11 @@ class LiveProgress:
         step = event.step
         if not step.stage:
             return
-        if step.done and not event.line:
+        if step.done:  # its last output may come after its end
             self._running.pop(step.name, None)
             self._counted.add(step)
-            if step.error or (not step.cached and step.seconds >= WORTH):
+            if (step.error or _worked(step)) and step.name not in self._told:
+                self._told.add(step.name)
                 mark = "[red]failed[/red]" if step.error else f"[green]{step.seconds:6.1f} s[/green]"
                 self._console.print(mark, _where(step), _plain(_short(step)), highlight=False)
             return
@@ -143,6 +145,11 @@ def _plain(text: str) -> RenderableType:
     from rich.text import Text
 
     return Text(text)
+
+
+def _worked(step: Step) -> bool:
+    """Whether a step came to its end, and that took long enough to be told."""
+    return not step.cached and not step.cancelled and step.seconds >= WORTH
 
 
 def _where(step: Step) -> str:

@@ -22,12 +22,9 @@ pytestmark = pytest.mark.engine
 PLATFORMS = ("linux/amd64", "linux/arm64")
 NATIVE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(platform.machine(), "linux/amd64")
 NODE = tuple(
-    Recipe("trixie", p, ("ca-certificates", "nodejs", "tzdata"), shell=False, configured=False)
-    for p in PLATFORMS
+    Recipe("trixie", p, ("ca-certificates", "nodejs", "tzdata"), shell=False, configured=False) for p in PLATFORMS
 )
-SMALL = tuple(
-    Recipe("trixie", p, ("ca-certificates", "tzdata"), shell=False, configured=False) for p in PLATFORMS
-)
+SMALL = tuple(Recipe("trixie", p, ("ca-certificates", "tzdata"), shell=False, configured=False) for p in PLATFORMS)
 SHELL = Recipe("trixie", NATIVE, ("grep",), shell=True, configured=False)
 CONFIGURED = Recipe("trixie", NATIVE, ("ca-certificates",), shell=True, configured=True)
 
@@ -133,9 +130,7 @@ def test_a_configured_base_has_the_same_digest_each_time(bases_cache: Path) -> N
 
 @pytest.mark.parametrize("target", PLATFORMS)
 def test_node_runs_with_tls_translations_and_time_zones(node_image: str, target: str) -> None:
-    done = docker(
-        "run", "--rm", "--platform", target, "-u", "65532", "-e", "TZ=Europe/Berlin", node_image, "-e", PROBE
-    )
+    done = docker("run", "--rm", "--platform", target, "-u", "65532", "-e", "TZ=Europe/Berlin", node_image, "-e", PROBE)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "arch": {"linux/amd64": "x64", "linux/arm64": "arm64"}[target],

@@ -212,9 +212,7 @@ def test_a_package_is_downloaded_when_the_cache_holds_none_or_a_damaged_one(
     listed = f"'http://m.test/a.deb' a.deb 3 SHA256:{digest}\n"
     (found,) = apt._download(listed, debs, work, {}, lambda _: None)
     assert found.read_bytes() == b"abc"
-    assert asked == (
-        [] if content == b"abc" else ["http://m.test/a.deb", str(work / digest), f"SHA256:{digest}"]
-    )
+    assert asked == ([] if content == b"abc" else ["http://m.test/a.deb", str(work / digest), f"SHA256:{digest}"])
 
 
 def test_addresses_without_a_strong_checksum_are_refused(tmp_path: Path) -> None:
@@ -222,9 +220,7 @@ def test_addresses_without_a_strong_checksum_are_refused(tmp_path: Path) -> None
         apt._download("'http://m.test/a.deb' a.deb 3 MD5Sum:00\n", tmp_path, tmp_path, {}, lambda _: None)
 
 
-def test_a_root_is_built_in_memory_only_where_programs_may_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_root_is_built_in_memory_only_where_programs_may_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _scratch(tmp_path / "none") == {}
 
     def facts(flags: int, blocks: int) -> None:

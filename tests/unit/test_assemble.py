@@ -120,9 +120,7 @@ def test_javascript_packages_asked_for_stay_with_what_they_require() -> None:
 
 def test_shells_and_package_managers_that_come_along_are_left_out_with_their_scripts() -> None:
     dash = shipped("dash", {"usr/bin/dash": file(), "usr/bin/sh": Entry("link", 0o777, target="dash")})
-    script = shipped(
-        "tool", {"usr/bin/tool": file("#!/bin/sh\n", 0o755), "usr/bin/real": file("\x7fELF", 0o755)}
-    )
+    script = shipped("tool", {"usr/bin/tool": file("#!/bin/sh\n", 0o755), "usr/bin/real": file("\x7fELF", 0o755)})
     dpkg = shipped("dpkg", {"usr/bin/dpkg": file("", 0o755)})
     tree, names = rootfs.unpacked((dash, dpkg, script), ("tool",), (), shell=False)
     assert rootfs.problems(tree) == ()
@@ -180,9 +178,7 @@ def configured_tree() -> Tree:
         "var/log/dpkg.log": file("now"),
         "var/cache/ldconfig/aux-cache": file("now"),
         "var/lib/dpkg/info/git.md5sums": file("0" * 32 + "  usr/bin/git\n", mtime=9999999),
-        "var/lib/dpkg/status": file(
-            "Package: git\nVersion: 2\n\nPackage: gone\nStatus: x\n\n", mtime=9999999
-        ),
+        "var/lib/dpkg/status": file("Package: git\nVersion: 2\n\nPackage: gone\nStatus: x\n\n", mtime=9999999),
     }
 
 
@@ -264,9 +260,7 @@ def test_what_an_interrupted_run_left_is_cleared(tmp_path: Path, made: list[Reci
     assert not left.exists()
 
 
-def test_a_failure_leaves_no_record_and_no_half_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_no_record_and_no_half_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Recipe, __: Path, work: Path, ___: object) -> dict[str, Any]:
         (work / "layer.tar.gz").write_bytes(b"half")
         raise MachineError("no mirror")
@@ -280,8 +274,7 @@ def test_a_failure_leaves_no_record_and_no_half_files(
 def test_two_at_once_assemble_one_base_once(tmp_path: Path, made: list[Recipe]) -> None:
     bases: list[bool] = []
     workers = [
-        threading.Thread(target=lambda: bases.append(assemble(RECIPE, tmp_path, say=quiet).cached))
-        for _ in range(4)
+        threading.Thread(target=lambda: bases.append(assemble(RECIPE, tmp_path, say=quiet).cached)) for _ in range(4)
     ]
     for worker in workers:
         worker.start()

@@ -37,9 +37,7 @@ def opened(store: Path, made: oci.Layer) -> tarfile.TarFile:
 
 def image(store: Path) -> str:
     made = layer(TREE, store)
-    return oci.write_image(
-        store, made, "linux/arm/v7", created="1970-01-01T00:01:40Z", path="/bin", comment="x"
-    )
+    return oci.write_image(store, made, "linux/arm/v7", created="1970-01-01T00:01:40Z", path="/bin", comment="x")
 
 
 def test_the_order_of_a_tree_does_not_change_its_layer(tmp_path: Path) -> None:
@@ -102,10 +100,7 @@ def test_long_and_foreign_names_and_capabilities_are_kept(tmp_path: Path) -> Non
     made = layer({path: Entry("file", 0o755, xattrs=capability)}, tmp_path)
     member = next(iter(opened(tmp_path, made)))
     assert member.name == path
-    assert (
-        member.pax_headers["SCHILY.xattr.security.capability"]
-        == capability["SCHILY.xattr.security.capability"]
-    )
+    assert member.pax_headers["SCHILY.xattr.security.capability"] == capability["SCHILY.xattr.security.capability"]
 
 
 def test_content_may_stay_in_the_file_it_was_read_from(tmp_path: Path) -> None:
@@ -134,9 +129,7 @@ def test_a_layout_holds_every_blob_and_is_left_alone_when_it_is_right(tmp_path: 
     dest = tmp_path / "out" / "layout"
     oci.export_layout(tmp_path, digest, dest, "base")
     assert json.loads((dest / "index.json").read_bytes())["manifests"][0]["digest"] == digest
-    assert {p.name for p in (dest / "blobs/sha256").iterdir()} == {
-        d[7:] for d in oci.contents(tmp_path, digest)
-    }
+    assert {p.name for p in (dest / "blobs/sha256").iterdir()} == {d[7:] for d in oci.contents(tmp_path, digest)}
     before = dest.stat()
     oci.export_layout(tmp_path, digest, dest, "base")
     assert (dest.stat().st_ino, dest.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -1,0 +1,234 @@
+"""The main job: this repository's own image, built from Debian packages for two platforms, and what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from engine.archive import saved
+from engine.project import FOREIGN, NATIVE, PLATFORMS, Outcome, Project, docker, image_id, until
+
+pytestmark = pytest.mark.engine
+
+CHECKOUT = Path(__file__).parents[2]
+LATEST = "claude-flow:latest"
+TAGS = (LATEST, "claude-flow:debian")
+PROFILE = ("--profile", "debian")
+SECONDS = 900
+"""Longest wait for a build: the first one installs 235 packages from the npm registry."""
+HARD = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
+NOISE = 0.3
+"""Seconds by which two runs of the same command differ on a small machine that does other things, too."""
+
+
+def copy_of_checkout(folder: Path) -> Project:
+    """What the image is made of, beside nothing that earlier builds have left."""
+    left = shutil.ignore_patterns("node_modules", "build", "dist", "coverage", "*.log")
+    shutil.copytree(CHECKOUT / "app", folder / "app", ignore=left)
+    shutil.copytree(CHECKOUT / "stages", folder / "stages")
+    shutil.copy(CHECKOUT / "buildspec.toml", folder)
+    return Project(folder, "claude-flow")
+
+
+@attrs.frozen
+class Built:
+    """The image, built and built again."""
+
+    project: Project
+    first: Outcome
+    second: Outcome
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The image under the names users know it by; tags that were there before are put back at the end."""
+    before = {tag: image_id(tag) for tag in TAGS}
+    project = copy_of_checkout(tmp_path_factory.mktemp("claude-flow"))
+    first = project.build(*PROFILE, timeout=SECONDS).good()
+    second = project.build(*PROFILE).good()
+    yield Built(project, first, second)
+    for image in second.result["images"]:
+        docker("image", "rm", image["tag"])
+        if before[image["tag"]]:
+            docker("tag", before[image["tag"]], image["tag"])
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Project]:
+    """Another copy, for changes; its images have a name of their own."""
+    project = copy_of_checkout(tmp_path)
+    name = f"claude-flow-{os.urandom(5).hex()}"
+    project.edit("buildspec.toml", 'name = "claude-flow"\ntitle = "claude-flow"', f'name = "{name}"\ntitle = "{name}"')
+    renamed = Project(project.root, name)
+    yield renamed
+    renamed.remove_images()
+
+
+# --- what was built ------------------------------------------------------------------------------------------
+
+
+def test_both_images_are_there_for_both_platforms(built: Built) -> None:
+    images = {image["tag"]: image for image in built.first.result["images"]}
+    assert images.keys() == set(TAGS)
+    for tag, image in images.items():
+        assert image["digest"] == image_id(tag)
+        archive = saved(tag)
+        assert {target: one["digest"] for target, one in image["platforms"].items()} == archive.manifests()
+        for target, manifest in archive.manifests().items():
+            told = image["platforms"][target]
+            assert (told["compressed"], told["unpacked"]) == (archive.compressed(manifest), archive.unpacked(manifest))
+
+
+def test_the_test_gate_passed_and_the_audit_said_what_it_knows(built: Built) -> None:
+    gates = {gate["stage"]: gate["outcome"] for gate in built.first.result["gates"]}
+    assert gates["test"] == "passed"
+    assert gates["audit"] in ("passed", "unavailable")
+    warned = "WARNING: audit gate 'audit' could not ask its service: nothing is known" in built.first.out
+    assert warned == (gates["audit"] == "unavailable")
+
+
+def test_no_command_was_emulated(built: Built) -> None:
+    for outcome in (built.first, built.second):
+        assert [step for step in outcome.result["steps"] if step["emulated"]] == []
+        assert {step["platform"] for step in outcome.result["steps"] if step["command"]} == {NATIVE}
+
+
+def test_every_program_in_it_is_the_targets_own(built: Built) -> None:
+    machines = {"linux/amd64": 0x3E, "linux/arm64": 0xB7}  # e_machine of an ELF file
+    for tag in TAGS:
+        archive = saved(tag)
+        for target, manifest in archive.manifests().items():
+            programs = {path: one.data for path, one in archive.files(manifest).items() if one.data[:4] == b"\x7fELF"}
+            wrong = [p for p, data in programs.items() if int.from_bytes(data[18:20], "little") != machines[target]]
+            assert wrong == []
+            assert "usr/bin/node" in programs
+
+
+def test_no_key_of_the_runtime_is_in_the_image(built: Built) -> None:
+    archive = saved(LATEST)
+    for manifest in archive.manifests().values():
+        config = archive.config(manifest)["config"]
+        assert config["User"] == "1001:1001"
+        assert not [entry for entry in config["Env"] if entry.startswith("CLAUDE_")]
+
+
+# --- what it does --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", PLATFORMS)
+def test_it_prints_its_version(built: Built, target: str) -> None:
+    done = docker("run", "--rm", "--platform", target, LATEST, "--version")
+    assert (done.returncode, done.stdout.splitlines()[:1]) == (0, ["v2.0.0"]), done.stderr
+
+
+def test_it_helps_without_rights_and_with_nothing_to_write_to(built: Built) -> None:
+    done = docker("run", "--rm", *HARD, LATEST, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "claude-flow" in done.stdout.lower()
+
+
+def test_without_arguments_it_helps(built: Built) -> None:
+    assert docker("run", "--rm", LATEST).stdout == docker("run", "--rm", LATEST, "--help").stdout != ""
+
+
+def test_there_is_a_shell_in_the_one_image_and_none_in_the_other(built: Built) -> None:
+    done = docker("run", "--rm", "--entrypoint", "sh", LATEST)
+    assert done.returncode == 127
+    assert "not found" in done.stderr
+    done = docker("run", "--rm", "--entrypoint", "sh", "claude-flow:debian", "-c", "id -u; id -un; id -g")
+    assert done.stdout.split() == ["1001", "claudeflow", "1001"]
+
+
+def test_it_sets_up_an_empty_folder_as_user_1001(built: Built, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(0o777)  # umask
+    run = ["run", "--rm", *HARD, "--volume", f"{folder}:/workspace", "--workdir", "/workspace"]
+    done = docker(*run, LATEST, "init")
+    assert done.returncode == 0, done.stderr
+    made = {path.name: path.stat() for path in folder.iterdir()}
+    assert "CLAUDE.md" in made
+    assert {(stat.st_uid, stat.st_gid) for stat in made.values()} == {(1001, 1001)}
+
+
+def test_a_command_it_does_not_know_is_an_error(built: Built) -> None:
+    done = docker("run", "--rm", LATEST, "no-such-command")
+    assert done.returncode == 1
+
+
+def test_asked_to_end_it_ends_with_143(built: Built) -> None:
+    started = docker("run", "--detach", LATEST, "monitor", "--watch").stdout.strip()
+    try:
+        until(lambda: docker("logs", started).stdout, 60, "it doesn't begin to monitor")
+        asked = time.monotonic()
+        docker("stop", "--timeout", "30", started)
+        assert time.monotonic() - asked < 15
+        assert docker("inspect", "--format", "{{.State.ExitCode}}", started).stdout.strip() == "143"
+    finally:
+        docker("rm", "--force", started)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_its_health_check_is_a_program_that_finds_it_well(built: Built, tag: str) -> None:
+    told = docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", tag).stdout
+    kind, program, *arguments = json.loads(told)["Test"]
+    assert kind == "CMD"
+    done = docker("run", "--rm", "--entrypoint", program, tag, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- building again ------------------------------------------------------------------------------------------
+
+
+def test_nothing_changed_is_all_cached_and_the_same(built: Built) -> None:
+    assert [step for step in built.second.result["steps"] if not step["cached"]] == []
+    assert built.second.digests() == built.first.digests()
+    assert {row[-1] for row in built.second.table().values()} == {"cached"}
+
+
+def test_when_all_is_cached_it_takes_little_longer_than_buildx_itself(built: Built) -> None:
+    # the one who asks knows which files of his are read
+    env = {"BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
+    ours, theirs = [], []
+    for _ in range(5):
+        begin = time.monotonic()
+        done = built.project.bake(env)
+        theirs.append(time.monotonic() - begin)
+        assert done.returncode == 0, done.stderr
+        ours.append(built.project.build(*PROFILE).good().seconds)
+    assert min(ours) <= 1.5 * min(theirs) + NOISE
+
+
+def test_a_changed_line_installs_nothing_again(built: Built, other: Project) -> None:
+    """And for one foreign platform alone, everything runs on the machine's own."""
+    source = other.root / "app/src/cli.js"
+    source.write_text(f"{source.read_text(encoding='utf-8')}\n// {other.name}\n", encoding="utf-8")
+    outcome = other.build(*PROFILE, "--platform", FOREIGN, timeout=SECONDS).good()
+    for stage in ("base", "dev-deps", "prod-deps", "audit"):
+        assert [step for step in outcome.steps(stage) if not step["cached"]] == []
+    for stage in ("dev-deps", "prod-deps"):
+        assert [step for step in outcome.steps(stage) if step["command"]] != []
+    ran = [step for step in outcome.result["steps"] if step["command"] and not step["cached"]]
+    assert {step["stage"] for step in ran} == {"builder", "test", "bundle"}
+    assert {step["platform"] for step in ran} == {NATIVE}
+    assert not any(step["emulated"] for step in outcome.result["steps"])
+    assert all(list(image["platforms"]) == [FOREIGN] for image in outcome.result["images"])
+
+
+def test_a_failing_unit_test_is_named_and_nothing_is_tagged(built: Built, other: Project) -> None:
+    flaw = "import test from 'node:test';\ntest('water runs uphill', () => { throw new Error('it does not'); });\n"
+    (other.root / "app/tests/flaw.test.js").write_text(flaw, encoding="utf-8")
+    outcome = other.build(*PROFILE, timeout=SECONDS)
+    assert outcome.code == 1, outcome.told
+    assert f"test gate 'test' failed for {NATIVE}" in outcome.err
+    assert "water runs uphill" in outcome.err
+    assert "stages/test.Dockerfile:1:1" in outcome.err
+    assert outcome.result["outcome"] == "failed"
+    assert docker("image", "ls", "--quiet", other.name).stdout == ""

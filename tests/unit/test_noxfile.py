@@ -1,0 +1,150 @@
+"""The noxfile: a session a verb, and environments that are made once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from helpers.plans import ROOT
+
+FILE = ROOT / "noxfile.py"
+
+
+@pytest.fixture
+def noxfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The noxfile as nox loads it, in a folder of its own, with a nox that does nothing."""
+    nox: Any = ModuleType("nox")
+    nox.options = SimpleNamespace()
+    nox.session = lambda function: function
+    nox.Session = object
+    groups = {"lint": ["mypy>=1"], "test": ["pytest>=8"]}
+    nox.project = SimpleNamespace(
+        load_toml=lambda _: {"dependency-groups": groups},
+        dependency_groups=lambda project, *names: [one for name in names for one in project["dependency-groups"][name]],
+    )
+    monkeypatch.setitem(sys.modules, "nox", nox)
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    made: Any = ModuleType("noxfile")
+    made.__file__ = str(tmp_path / "noxfile.py")
+    exec(compile(FILE.read_text(encoding="utf-8"), FILE, "exec"), made.__dict__)  # noqa: S102 - our own file
+    return made
+
+
+@pytest.fixture
+def ran(noxfile: Any, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What is run; a virtual environment comes to be."""
+    commands: list[list[str]] = []
+
+    def run(argv: list[str], *, check: bool) -> None:
+        assert check
+        commands.append(argv)
+        Path(argv[-1]).mkdir(parents=True, exist_ok=True) if "venv" in argv else None
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+class Session:
+    """A session that notes what it is asked to run."""
+
+    def __init__(self, name: str, *posargs: str) -> None:
+        self.name, self.posargs = name, list(posargs)
+        self.commands: list[tuple[str, ...]] = []
+
+    def run(self, *argv: str, external: bool) -> None:
+        assert external
+        self.commands.append(argv[1:])
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the package is asked to do; it ends with code 2 for a profile that isn't there."""
+    calls: list[list[str]] = []
+
+    def main(argv: list[str]) -> int:
+        calls.append(argv)
+        return 2 if "nope" in argv else 0
+
+    monkeypatch.setattr("buildspec.cli.main", main)
+    monkeypatch.setattr("site.addsitedir", lambda _: None)
+    monkeypatch.chdir(".")  # a verb changes the folder
+    return calls
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "build", "doctor"])
+def test_a_verb_is_one_call_into_the_package(
+    verb: str, noxfile: Any, ran: list[list[str]], called: list[list[str]]
+) -> None:
+    getattr(noxfile, verb)(Session(verb, "--platform", "linux/arm64"))
+    assert called == [[verb, "--platform", "linux/arm64"]]
+
+
+def test_nox_ends_with_the_exit_code_of_the_verb(noxfile: Any, ran: list[list[str]], called: list[list[str]]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        noxfile.check(Session("check", "--profile", "nope"))
+    assert ended.value.code == 2
+
+
+def test_a_bare_nox_changes_nothing_outside_the_checkout(noxfile: Any) -> None:
+    assert noxfile.nox.options.sessions == ["check", "plan"]
+
+
+def test_an_environment_is_made_once_and_shared_by_the_verbs(
+    noxfile: Any, ran: list[list[str]], called: list[list[str]]
+) -> None:
+    for verb in ("check", "plan", "check"):
+        getattr(noxfile, verb)(Session(verb))
+    assert len(ran) == 2
+    assert ran[0][1:4] == ["-m", "venv", "--clear"]
+    assert ran[1][1:4] == ["-m", "pip", "install"]
+
+
+@pytest.mark.parametrize("change", ["pyproject", "groups", "interrupted"])
+def test_an_environment_is_made_anew_when_what_it_holds_changes(
+    change: str, noxfile: Any, ran: list[list[str]]
+) -> None:
+    noxfile.environment("tests", "test")
+    if change == "pyproject":
+        (noxfile.HERE / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    elif change == "groups":
+        noxfile.PROJECT["dependency-groups"]["test"].append("hypothesis")
+    else:
+        (noxfile.HERE / ".nox/tests/installed").unlink()
+    noxfile.environment("tests", "test")
+    assert len(ran) == 4
+
+
+def test_environments_do_not_mix(noxfile: Any, ran: list[list[str]]) -> None:
+    noxfile.lint(Session("lint"))
+    noxfile.tests(Session("tests"))
+    installed = [argv[-1] for argv in ran if "pip" in argv]
+    assert installed == ["mypy>=1", "pytest>=8"]
+
+
+def test_lint_holds_style_and_types_against_the_code(noxfile: Any, ran: list[list[str]]) -> None:
+    session = Session("lint")
+    noxfile.lint(session)
+    assert [" ".join(argv[1:]) for argv in session.commands] == ["ruff check .", "ruff format --check .", "mypy"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [([], ["tests/unit", "tests/engine"]), (["-k", "x"], ["-k", "x"])])
+def test_tests_are_all_of_them_or_those_asked_for(
+    given: list[str], expected: list[str], noxfile: Any, ran: list[list[str]]
+) -> None:
+    session = Session("tests", *given)
+    noxfile.tests(session)
+    assert session.commands == [("-m", "pytest", *expected)]
+
+
+def test_the_verbs_of_the_noxfile_are_those_of_the_command_line(noxfile: Any) -> None:
+    from buildspec.cli import _parser
+
+    (verbs,) = [action.choices for action in _parser()._actions if action.metavar == "VERB"]
+    assert verbs is not None
+    sessions: dict[str, Callable[..., None]] = {name: getattr(noxfile, name, None) for name in verbs}  # type: ignore[misc]
+    assert all(sessions.values())

@@ -1,0 +1,122 @@
+"""The bake definition: one target an image or gate, values that bake doesn't evaluate, secrets as their place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import pytest
+from conftest import Golden
+from helpers.plans import FACTS, GOLDENS, HEAD, SMALL, default_plan, planned, source
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from buildspec.plan.model import Plan
+from buildspec.plan.planner import make_plan
+from buildspec.render.bake import SecretSource, dockerignore, render
+
+PLAIN = planned('[stages.app]\nfrom = "bare"\n')
+SECRETS = {"token": SecretSource(env="TOKEN"), "no-proxy": SecretSource(file="build/secrets/no-proxy")}
+
+
+def targets(plan: Plan, secrets: Mapping[str, SecretSource] | None = None) -> Any:
+    return render(plan, {}, secrets or {})["target"]
+
+
+def literal(text: str) -> str:
+    """What bake makes of a string without templates in it."""
+    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", text), "bake would evaluate this"
+    return re.sub(r"([$%])\1\{", r"\1{", text)
+
+
+@pytest.mark.parametrize("name", ["default", "small"])
+def test_the_whole_definition(name: str, golden: Golden) -> None:
+    if name == "default":
+        found = render(default_plan(), {}, {})
+    else:
+        found = render(
+            make_plan(source(SMALL), FACTS), {"trixie.tool.build": f"build/bases/x@sha256:{'0' * 64}"}, SECRETS
+        )
+    golden(GOLDENS / f"{name}-bake.json", json.dumps(found, indent=2) + "\n")
+
+
+def test_every_target_is_built_by_default() -> None:
+    found = render(make_plan(source(SMALL), FACTS), {"trixie.tool.build": "x"}, {})
+    assert found["group"]["default"]["targets"] == ["app", "check"]
+    assert set(found["target"]) == {"_common", "app", "check"}
+    assert found["target"]["check"]["output"] == ["type=local,dest=build/gates/check"]
+    assert found["target"]["app"]["tags"] == ["web:latest"]
+
+
+def test_an_assembled_base_is_a_named_context() -> None:
+    plan = planned('[stages.app]\nfrom = "core"\n')
+    found = render(plan, {"core": "build/bases/core@sha256:1"}, {})["target"]["_common"]
+    assert found["contexts"] == {"core": "oci-layout://build/bases/core@sha256:1"}
+    assert "contexts" not in targets(PLAIN)["_common"]
+
+
+def test_time_and_day_are_build_arguments() -> None:
+    assert targets(PLAIN)["_common"]["args"] == {"BUILDSPEC_DAY": "2026-11-25", "SOURCE_DATE_EPOCH": "1700000000"}
+    unknown = attrs.evolve(PLAIN, facts=attrs.evolve(FACTS, epoch=None))
+    assert targets(unknown)["_common"]["args"] == {"BUILDSPEC_DAY": "2026-11-25"}
+
+
+@pytest.mark.parametrize("context", [".", "app", "a/b"])
+def test_the_dockerfile_is_found_from_the_context(context: str) -> None:
+    common = targets(attrs.evolve(PLAIN, context=context))["_common"]
+    assert posixpath.normpath(posixpath.join(context, common["dockerfile"])) == "build/Dockerfile"
+
+
+def test_a_secret_is_named_by_its_place_and_never_by_its_value() -> None:
+    assert targets(PLAIN, SECRETS)["_common"]["secret"] == [
+        "id=no-proxy,src=build/secrets/no-proxy",
+        "id=token,env=TOKEN",
+    ]
+    assert "secret" not in targets(PLAIN)["_common"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("a,b", '"src=a,b"'), ('a"b', '"src=a""b"'), ("a\nb", '"src=a\nb"'), ("a b", "src=a b")]
+)
+def test_a_path_is_quoted_as_buildx_reads_it(path: str, field: str) -> None:
+    assert targets(PLAIN, {"t": SecretSource(file=path)})["_common"]["secret"] == [f"id=t,{field}"]
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text.filter(bool))
+def test_any_path_of_a_secret_reads_back_as_one_field(path: str) -> None:
+    (written,) = targets(PLAIN, {"t": SecretSource(file=path)})["_common"]["secret"]
+    (fields,) = csv.reader(io.StringIO(literal(written), newline=""), strict=True)
+    assert fields == ["id=t", f"src={path}"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(text, text, max_size=3))
+def test_bake_evaluates_nothing_in_a_value(labels: dict[str, str]) -> None:
+    target = attrs.evolve(PLAIN.targets[0], labels=labels)
+    found = targets(attrs.evolve(PLAIN, targets=(target,)))["app"]["labels"]
+    assert {literal(name): literal(value) for name, value in found.items()} == labels
+
+
+def test_templates_are_escaped() -> None:
+    target = attrs.evolve(PLAIN.targets[0], labels={"a": "${x} %{if} $y $${z}"})
+    assert targets(attrs.evolve(PLAIN, targets=(target,)))["app"]["labels"] == {"a": "$${x} %%{if} $y $$${z}"}
+
+
+def test_no_provenance_is_attached_for_it_holds_the_time() -> None:
+    assert targets(PLAIN)["_common"]["attest"] == ["type=provenance,disabled=true"]
+
+
+def test_what_is_generated_is_never_part_of_the_context() -> None:
+    plan = make_plan(source(HEAD + '[stages.app]\nfrom = "bare"\n[context]\nignore = ["*.log", "!keep.log"]\n'), FACTS)
+    assert dockerignore(plan) == "*.log\n!keep.log\n/build\n"
+    assert dockerignore(attrs.evolve(plan, context="app")) == "*.log\n!keep.log\n"
