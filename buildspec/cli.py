@@ -147,11 +147,13 @@ def plan(arguments: argparse.Namespace) -> ExitCode:
     """Show what would be built."""
     from buildspec.engine.host import machine_platform, revision
     from buildspec.plan.printable import printable
+    from buildspec.render.dockerfile import render
     from buildspec.report.plan import tree
 
     source = _loaded(arguments)
     facts = _facts(machine_platform(), revision(source.root, os.environ))
     found = _planned(source, facts, arguments)
+    render(found)  # refuses what no Dockerfile can hold
     print(json.dumps(printable(found), indent=2, ensure_ascii=False) if arguments.json else tree(found))
     return ExitCode.DONE
 

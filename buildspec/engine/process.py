@@ -16,6 +16,7 @@ GRACE = 10.0
 """Seconds a program has to end after SIGTERM, before it is killed."""
 _CHUNK = 1 << 20
 _running: set[subprocess.Popen[bytes]] = set()
+_starting = threading.Lock()  # held until a program that was started is known to be running
 
 
 class Failed(Exception):  # noqa: N818 - what happened, not what is wrong
@@ -118,20 +119,21 @@ def _started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child in a process group of its own: an interrupt reaches it once, through us, and takes its children."""
     try:
-        child = subprocess.Popen(
-            argv,
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            process_group=0,
-        )
+        with _starting:
+            child = subprocess.Popen(
+                argv,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                process_group=0,
+            )
+            _running.add(child)
     except FileNotFoundError as err:
         raise MachineError(f"{argv[0]} is not installed", advice) from err
     except OSError as err:
         raise MachineError(f"{argv[0]} can't be run: {(err.strerror or str(err)).lower()}", advice) from err
-    _running.add(child)
     try:
         yield child
     except BaseException:
@@ -146,7 +148,9 @@ def _started(
 
 def stop() -> None:
     """Ask the programs that other threads wait for to end; an interrupt doesn't reach those by itself."""
-    for child in tuple(_running):
+    with _starting:
+        children = tuple(_running)
+    for child in children:
         if child.returncode is None:
             _signal(child, signal.SIGTERM)
 

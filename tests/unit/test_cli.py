@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from helpers.docker import ENGINE, INFO, FakeDriver
 from helpers.images import image
 from helpers.progress import failed, vertex
+from helpers.servers import nobody, says, server
 from helpers.specs import write
 
 from buildspec import cli
@@ -158,6 +158,15 @@ def test_a_plan_is_a_tree_or_json_alone(run: Run) -> None:
     assert found["targets"][0]["platforms"] == ["linux/arm64"]
 
 
+def test_a_plan_that_cannot_be_written_is_refused_at_its_place(run: Run, root: Path) -> None:
+    write(root, SPEC.replace('cmd = ["node"]', 'env = { "A B" = "x" }'))
+    said = run("plan")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(
+        "buildspec.toml:17:17: error[unwritable]: stages.app.env: no variable can be called 'A B'"
+    )
+
+
 def test_profiles_and_variables_change_the_plan_in_order(run: Run) -> None:
     def base(*argv: str) -> Any:
         return json.loads(run("plan", "--json", *argv).out)["bases"][0]
@@ -172,55 +181,34 @@ def test_profiles_and_variables_change_the_plan_in_order(run: Run) -> None:
 # --- profile auto --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def registry(root: Path) -> Iterator[Callable[[bool], str]]:
-    """A registry that is there, or a port where nobody listens, as the specification's own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def make(there: bool) -> str:
-            name = f"127.0.0.1:{listener.getsockname()[1]}"
-            if there:
-                serve = (
-                    "import socket,sys; s=socket.socket(fileno=int(sys.argv[1])); c,_=s.accept(); c.recv(999); "
-                    "c.sendall(b'HTTP/1.1 401 Who\\r\\nContent-Length: 0\\r\\n\\r\\n'); c.close()"
-                )
-                argv = [sys.executable, "-S", "-E", "-c", serve, str(listener.fileno())]
-                children.append(subprocess.Popen(argv, pass_fds=[listener.fileno()]))
-            else:
-                listener.close()
-            write(root, SPEC.replace("r.test", name))
-            return name
-
-        children: list[subprocess.Popen[bytes]] = []
-        yield make
-        for child in children:
-            child.kill()
-            child.wait()
+def at(root: Path, registry: str) -> str:
+    """The specification's base comes from there."""
+    write(root, SPEC.replace("r.test", registry))
+    return registry
 
 
-def test_with_a_registry_that_answers_auto_is_the_specifications_own_bases(
-    registry: Callable[[bool], str], run: Run
-) -> None:
-    name = registry(True)
-    out = run("plan", "--profile", "auto").out
+def test_with_a_registry_that_answers_auto_is_the_specifications_own_bases(run: Run, root: Path) -> None:
+    with server(says("401 Who are you")) as registry:
+        at(root, registry)
+        out = run("plan", "--profile", "auto").out
     assert out.startswith("profile auto: every registry of the bases answers; building on the specification's own")
-    assert f"{name}/node:20" in out
+    assert f"{registry}/node:20" in out
 
 
-def test_without_a_registry_auto_is_the_profile_that_needs_none(registry: Callable[[bool], str], run: Run) -> None:
-    name = registry(False)
+def test_without_a_registry_auto_is_the_profile_that_needs_none(run: Run, root: Path) -> None:
+    registry = at(root, nobody())
     said = run("plan", "--profile", "fast", "--profile", "auto")
     assert said.out.splitlines()[:2] == [
         (
-            f"profile auto: registry {name} can't be used (connection refused); "
+            f"profile auto: registry {registry} can't be used (connection refused); "
             "building with profile 'debian', which needs none"
         ),
         "web, profile fast + debian; build stages run on linux/amd64",
     ]
 
 
-def test_json_stands_alone_whatever_is_decided(registry: Callable[[bool], str], run: Run) -> None:
-    registry(False)
+def test_json_stands_alone_whatever_is_decided(run: Run, root: Path) -> None:
+    at(root, nobody())
     said = run("plan", "--json", "--profile", "auto")
     assert json.loads(said.out)["profiles"] == ["debian"]
     assert said.err.startswith("profile auto: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -30,8 +31,17 @@ class Import:
     """It is imported when the importing module is, not within a function or for types alone."""
 
 
-def imports(tree: ast.Module, module: str, known: Mapping[str, object]) -> Iterator[Import]:
+def imports(tree: ast.Module, module: str, known: Mapping[str, object]) -> tuple[Import, ...]:
     """All imports of a module, wherever they stand in it."""
+    return _imports(tree, module, frozenset(known))
+
+
+@cache
+def _imports(tree: ast.Module, module: str, known: frozenset[str]) -> tuple[Import, ...]:
+    return tuple(_each_import(tree, module, known))
+
+
+def _each_import(tree: ast.Module, module: str, known: frozenset[str]) -> Iterator[Import]:
     later = set(_later(tree))
     package = (
         module

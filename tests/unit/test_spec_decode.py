@@ -69,6 +69,10 @@ def test_every_key_is_decoded_to_what_it_says() -> None:
             programs={"node": "/usr/bin/node"},
         ),
     }
+
+
+def test_every_key_of_the_other_tables_is_decoded_to_what_it_says() -> None:
+    spec = decoded(COMPLETE)
     assert spec.users == {"web": User(uid=1001, gid=1002, home="/srv/web")}
     assert spec.secrets == {
         "token": Secret(file="~/.token", env="TOKEN", target="/run/token", as_env=("TOKEN", "GH_TOKEN"), optional=True)
