@@ -8,7 +8,15 @@ import { describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import {
-  ask, connectionOf, credentials, describe as inWords, findings, installedPackages, main, matchingSet, parseArguments,
+  ask,
+  connectionOf,
+  credentials,
+  describe as inWords,
+  findings,
+  installedPackages,
+  main,
+  matchingSet,
+  parseArguments,
   readAnswer,
 } from '../tools/audit.mjs';
 import { ROOT, listen, plainEnvironment, run, serve, temporaryFolder } from './support.js';
@@ -35,7 +43,10 @@ const ADVISORY = Object.freeze({
   vulnerable_versions: '>=1.0.0 <1.2.4',
 });
 
-const answerWith = (status, body, headers = {}) => (_, response) => response.writeHead(status, headers).end(body);
+const answerWith =
+  (status, body, headers = {}) =>
+  (_, response) =>
+    response.writeHead(status, headers).end(body);
 
 const unavailable = (message) => ({ name: 'Unavailable', message });
 
@@ -44,7 +55,11 @@ describe('parseArguments', () => {
 
   it('reads what is given and fills in the rest', () => {
     assert.deepEqual(parseArguments([...required, '--omit', 'dev', '--omit', 'peer']), {
-      level: 'moderate', report: '/gate', lock: 'package-lock.json', omit: ['dev', 'peer'], timeLimitMs: 60_000,
+      level: 'moderate',
+      report: '/gate',
+      lock: 'package-lock.json',
+      omit: ['dev', 'peer'],
+      timeLimitMs: 60_000,
     });
   });
 
@@ -64,7 +79,8 @@ describe('parseArguments', () => {
 
 describe('installedPackages', () => {
   const packages = (entries) => JSON.stringify({ packages: { '': { version: '1.0.0' }, ...entries } });
-  const plain = (text, omit) => Object.fromEntries([...installedPackages(text, omit)].map(([k, v]) => [k, Object.fromEntries(v)]));
+  const plain = (text, omit) =>
+    Object.fromEntries([...installedPackages(text, omit)].map(([k, v]) => [k, Object.fromEntries(v)]));
 
   it('gives versions and places, without the root', () => {
     assert.deepEqual(plain(LOCK), {
@@ -75,13 +91,18 @@ describe('installedPackages', () => {
 
   it('leaves out what is omitted', () => {
     assert.deepEqual(Object.keys(plain(LOCK, ['dev']).left), ['1.2.3']);
-    const both = packages({ 'node_modules/a': { version: '1.0.0', devOptional: true }, 'node_modules/b': { version: '1.0.0' } });
+    const both = packages({
+      'node_modules/a': { version: '1.0.0', devOptional: true },
+      'node_modules/b': { version: '1.0.0' },
+    });
     assert.deepEqual(Object.keys(plain(both, ['dev'])), ['a', 'b']);
     assert.deepEqual(Object.keys(plain(both, ['dev', 'optional'])), ['b']);
   });
 
   it('asks about an alias by the name of the package behind it', () => {
-    assert.deepEqual(Object.keys(plain(packages({ 'node_modules/alias': { name: 'real', version: '1.0.0' } }))), ['real']);
+    assert.deepEqual(Object.keys(plain(packages({ 'node_modules/alias': { name: 'real', version: '1.0.0' } }))), [
+      'real',
+    ]);
   });
 
   it('knows the whole lock file of this package', () => {
@@ -107,7 +128,11 @@ describe('credentials', () => {
     ['a token of a shorter path', { '//host:8443/:_authToken': TOKEN }, { authorization: `Bearer ${TOKEN}` }],
     ['a token without slash', { '//host:8443/npm:_authToken': TOKEN }, { authorization: `Bearer ${TOKEN}` }],
     ['basic authentication', { '//host:8443/:_auth': 'dTpw' }, { authorization: 'Basic dTpw' }],
-    ['user name and password', { '//host:8443/:username': 'u', '//host:8443/:_password': 'cA==' }, { authorization: 'Basic dTpw' }],
+    [
+      'user name and password',
+      { '//host:8443/:username': 'u', '//host:8443/:_password': 'cA==' },
+      { authorization: 'Basic dTpw' },
+    ],
     ["nothing of another host's", { '//host/:_authToken': TOKEN, '//other:8443/npm/:_authToken': TOKEN }, {}],
     ['nothing of a longer path', { '//host:8443/npm/private/more/:_authToken': TOKEN }, {}],
   ]) {
@@ -132,7 +157,10 @@ describe('connectionOf', () => {
   it('takes the proxy from npm, then from the environment', () => {
     assert.equal(proxyOf({}), undefined);
     assert.equal(proxyOf({ proxy: 'http://a:1' }), 'http://a:1/');
-    assert.equal(proxyOf({ proxy: 'http://a:1', 'https-proxy': 'http://b:1' }, { https_proxy: 'http://c:1' }), 'http://b:1/');
+    assert.equal(
+      proxyOf({ proxy: 'http://a:1', 'https-proxy': 'http://b:1' }, { https_proxy: 'http://c:1' }),
+      'http://b:1/',
+    );
     assert.equal(proxyOf({}, { https_proxy: 'http://c:1' }), 'http://c:1/');
     assert.equal(proxyOf({}, { HTTPS_PROXY: 'http://c:1' }), 'http://c:1/');
     assert.equal(proxyOf({}, { http_proxy: 'http://c:1' }), undefined);
@@ -180,7 +208,10 @@ describe('ask', () => {
     assert.deepEqual(JSON.parse(gunzipSync(body)), QUESTION);
   });
 
-  for (const [encoding, compress] of [['gzip', gzipSync], ['br', brotliCompressSync]]) {
+  for (const [encoding, compress] of [
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+  ]) {
     it(`reads an answer in ${encoding}`, async (t) => {
       const { url } = await serve(t, answerWith(200, compress('{"left":[]}'), { 'content-encoding': encoding }));
       assert.deepEqual(await ask(connect(url), QUESTION, options), { left: [] });
@@ -190,7 +221,10 @@ describe('ask', () => {
   for (const status of [201, 302, 400, 401, 403, 404, 405, 501]) {
     it(`takes HTTP ${status} for a refusal, at once`, async (t) => {
       const { url, requests } = await serve(t, answerWith(status, '{}', { location: '/elsewhere' }));
-      await assert.rejects(ask(connect(url), QUESTION, options), unavailable(new RegExp(`^the registry answered HTTP ${status}`)));
+      await assert.rejects(
+        ask(connect(url), QUESTION, options),
+        unavailable(new RegExp(`^the registry answered HTTP ${status}`)),
+      );
       assert.equal(requests.length, 1);
     });
   }
@@ -198,7 +232,10 @@ describe('ask', () => {
   for (const status of [429, 500, 502, 503]) {
     it(`asks again after HTTP ${status}, three times in all`, async (t) => {
       const { url, requests } = await serve(t, answerWith(status, '{}'));
-      await assert.rejects(ask(connect(url), QUESTION, options), unavailable(new RegExp(`HTTP ${status}.*; asked 3 times$`)));
+      await assert.rejects(
+        ask(connect(url), QUESTION, options),
+        unavailable(new RegExp(`HTTP ${status}.*; asked 3 times in \\d`)),
+      );
       assert.equal(requests.length, 3);
     });
   }
@@ -221,13 +258,19 @@ describe('ask', () => {
   it('gives up at its time limit where nothing is answered', async (t) => {
     const { url } = await serve(t, () => {});
     const begin = performance.now();
-    await assert.rejects(ask(connect(url), QUESTION, { timeLimitMs: 150, pauseMs: 1 }), unavailable(/no answer within \d+ ms; asked 3 times/));
+    await assert.rejects(
+      ask(connect(url), QUESTION, { timeLimitMs: 150, pauseMs: 1 }),
+      unavailable(/no answer within \d+ ms; asked 3 times/),
+    );
     assert.ok(performance.now() - begin < 2000);
   });
 
   it('gives up at its time limit where an answer does not end', async (t) => {
     const { url } = await serve(t, (_, response) => response.writeHead(200).write('{'));
-    await assert.rejects(ask(connect(url), QUESTION, { timeLimitMs: 150, pauseMs: 1 }), unavailable(/no answer within/));
+    await assert.rejects(
+      ask(connect(url), QUESTION, { timeLimitMs: 150, pauseMs: 1 }),
+      unavailable(/no answer within/),
+    );
   });
 
   it('tells a refused connection', async (t) => {
@@ -244,7 +287,10 @@ describe('ask', () => {
   ]) {
     it(`takes ${what} for no answer`, async (t) => {
       const { url } = await serve(t, answerWith(200, body, headers));
-      await assert.rejects(ask(connect(url), QUESTION, options), unavailable(/^the answer is not what the protocol says/));
+      await assert.rejects(
+        ask(connect(url), QUESTION, options),
+        unavailable(/^the answer is not what the protocol says/),
+      );
     });
   }
 
@@ -271,11 +317,17 @@ describe('ask by way of a proxy', () => {
 
   // Pre-shared keys: TLS without a certificate, which the tests could not make.
   const psk = { ciphers: 'PSK-AES128-CBC-SHA256', maxVersion: 'TLSv1.2' };
-  const client = { ...psk, pskCallback: () => ({ psk: Buffer.alloc(16, 1), identity: 'test' }), checkServerIdentity: () => undefined };
+  const client = {
+    ...psk,
+    pskCallback: () => ({ psk: Buffer.alloc(16, 1), identity: 'test' }),
+    checkServerIdentity: () => undefined,
+  };
 
   async function serveTls(t) {
     const http = createHttpServer((request, response) => request.resume().on('end', () => response.end('{"left":[]}')));
-    const tls = createTlsServer({ ...psk, pskCallback: () => Buffer.alloc(16, 1) }, (socket) => http.emit('connection', socket));
+    const tls = createTlsServer({ ...psk, pskCallback: () => Buffer.alloc(16, 1) }, (socket) =>
+      http.emit('connection', socket),
+    );
     return listen(t, tls);
   }
 
@@ -321,8 +373,19 @@ describe('ask by way of a proxy', () => {
 describe('readAnswer', () => {
   it('takes an empty object for "nothing known"', () => assert.deepEqual(readAnswer('{}', QUESTION), {}));
 
-  for (const text of ['null', '[]', '""', '0', '{"error":"not found"}', '{"error":[]}', '{"left":{}}', '{"left":["x"]}', '{"left":[null]}']) {
-    it(`refuses ${text}`, () => assert.throws(() => readAnswer(text, QUESTION), unavailable(/not what the protocol says/)));
+  for (const text of [
+    'null',
+    '[]',
+    '""',
+    '0',
+    '{"error":"not found"}',
+    '{"error":[]}',
+    '{"left":{}}',
+    '{"left":["x"]}',
+    '{"left":[null]}',
+  ]) {
+    it(`refuses ${text}`, () =>
+      assert.throws(() => readAnswer(text, QUESTION), unavailable(/not what the protocol says/)));
   }
 });
 
@@ -351,7 +414,8 @@ describe('matchingSet', () => {
     ['1.0.0', '^1.2', true], // can't be read: better one finding too many
     ['not-a-version', '<1.0.0', true],
   ]) {
-    it(`${version} is ${expected ? '' : 'not '}in "${range}"`, () => assert.equal(matchingSet(version, range) !== undefined, expected));
+    it(`${version} is ${expected ? '' : 'not '}in "${range}"`, () =>
+      assert.equal(matchingSet(version, range) !== undefined, expected));
   }
 });
 
@@ -360,10 +424,19 @@ describe('findings', () => {
   const of = (...advisories) => findings({ left: advisories }, installed);
 
   it('concern the installed versions in the range, and say which are fixed', () => {
-    assert.deepEqual(of(ADVISORY), [{
-      package: 'left', version: '1.2.3', paths: ['node_modules/left'], id: '7', title: 'Prototype pollution',
-      url: 'https://advisories.example/7', severity: 'high', vulnerable: '>=1.0.0 <1.2.4', fixed: '>=1.2.4',
-    }]);
+    assert.deepEqual(of(ADVISORY), [
+      {
+        package: 'left',
+        version: '1.2.3',
+        paths: ['node_modules/left'],
+        id: '7',
+        title: 'Prototype pollution',
+        url: 'https://advisories.example/7',
+        severity: 'high',
+        vulnerable: '>=1.0.0 <1.2.4',
+        fixed: '>=1.2.4',
+      },
+    ]);
   });
 
   it('name the fixed versions of the part that matches, where known', () => {
@@ -376,14 +449,21 @@ describe('findings', () => {
 
   it('put the gravest first', () => {
     const severities = of({ ...ADVISORY, severity: 'low' }, { ...ADVISORY, severity: 'critical' }, ADVISORY);
-    assert.deepEqual(severities.map(({ severity }) => severity), ['critical', 'high', 'low']);
+    assert.deepEqual(
+      severities.map(({ severity }) => severity),
+      ['critical', 'high', 'low'],
+    );
   });
 
   it('count an unknown severity as high and a missing range as all versions', () => {
     const found = of({ id: 8, severity: 'terrible' });
-    assert.deepEqual(found.map(({ version, severity, title }) => [version, severity, title]), [
-      ['1.2.3', 'high', 'untitled'], ['2.0.0', 'high', 'untitled'],
-    ]);
+    assert.deepEqual(
+      found.map(({ version, severity, title }) => [version, severity, title]),
+      [
+        ['1.2.3', 'high', 'untitled'],
+        ['2.0.0', 'high', 'untitled'],
+      ],
+    );
   });
 
   it('carry no control characters to a terminal', () => {
@@ -393,8 +473,16 @@ describe('findings', () => {
 
   it('are described with everything needed to act', () => {
     const text = inWords({ outcome: 'found', level: 'low', packages: 3, advisories: of(ADVISORY), belowLevel: 1 });
-    for (const part of ['left 1.2.3', 'Prototype pollution (high)', 'https://advisories.example/7', '>=1.0.0 <1.2.4', '>=1.2.4',
-      'node_modules/left', '1 found at or above low (1 below it); 3 packages']) assert.ok(text.includes(part), part);
+    for (const part of [
+      'left 1.2.3',
+      'Prototype pollution (high)',
+      'https://advisories.example/7',
+      '>=1.0.0 <1.2.4',
+      '>=1.2.4',
+      'node_modules/left',
+      '1 found at or above low (1 below it); 3 packages',
+    ])
+      assert.ok(text.includes(part), part);
   });
 });
 
@@ -407,7 +495,15 @@ describe('audit.mjs', () => {
       ...files,
     });
     const npm = { npm_config_registry: url, npm_config_userconfig: join(folder, 'npmrc'), AUDIT_TEST_TOKEN: TOKEN };
-    const command = [process.execPath, join(ROOT, 'tools/audit.mjs'), '--level', 'moderate', '--report', join(folder, 'gate'), ...args];
+    const command = [
+      process.execPath,
+      join(ROOT, 'tools/audit.mjs'),
+      '--level',
+      'moderate',
+      '--report',
+      join(folder, 'gate'),
+      ...args,
+    ];
     const result = await run(t, command, { cwd: folder, env: plainEnvironment({ ...npm, ...env }) });
     assert.ok(!(result.stdout + result.stderr).includes(TOKEN), 'the token is printed');
     const path = join(folder, 'gate', 'audit.json');
@@ -421,7 +517,14 @@ describe('audit.mjs', () => {
     const { code, stdout, report } = await gate(t, { url: `${url}/npm/` });
     assert.equal(code, 0);
     assert.equal(stdout, 'audit: nothing found at or above moderate; 3 packages\n');
-    assert.deepEqual(report, { version: 1, level: 'moderate', packages: 3, outcome: 'nothing-found', advisories: [], belowLevel: 0 });
+    assert.deepEqual(report, {
+      version: 1,
+      level: 'moderate',
+      packages: 3,
+      outcome: 'nothing-found',
+      advisories: [],
+      belowLevel: 0,
+    });
     assert.equal(requests[0].url, '/npm/-/npm/v1/security/advisories/bulk');
     assert.equal(requests[0].headers.authorization, `Bearer ${TOKEN}`);
     assert.deepEqual(JSON.parse(gunzipSync(requests[0].body)), QUESTION);
@@ -439,12 +542,18 @@ describe('audit.mjs', () => {
     assert.equal(code, 1);
     assert.match(stdout, /^left 1\.2\.3: Prototype pollution \(moderate\)\n/);
     assert.equal(report.outcome, 'found');
-    assert.deepEqual(report.advisories.map(({ package: name, version }) => [name, version]), [['left', '1.2.3']]);
+    assert.deepEqual(
+      report.advisories.map(({ package: name, version }) => [name, version]),
+      [['left', '1.2.3']],
+    );
   });
 
   it('exits 69 where the service cannot be asked, and says why', async (t) => {
     const { url } = await serve(t, answerWith(405, ''));
-    const { code, stderr, report } = await gate(t, { url, files: { 'gate/audit.json': '{"outcome": "nothing-found"}' } });
+    const { code, stderr, report } = await gate(t, {
+      url,
+      files: { 'gate/audit.json': '{"outcome": "nothing-found"}' },
+    });
     assert.equal(code, 69);
     assert.match(stderr, /^audit: the advisory service could not be asked: the registry answered HTTP 405/);
     assert.deepEqual([report.outcome, report.packages], ['unavailable', 3]);
@@ -460,7 +569,11 @@ describe('audit.mjs', () => {
   for (const [what, args, message] of [
     ['a wrong argument', ['--level', 'severe'], /--level: got severe.*\nusage:/],
     ['a missing lock file', ['--lock', 'missing.json'], /--lock: missing\.json can't be read \(ENOENT\)/],
-    ['a report folder that is a file', ['--report', 'package-lock.json'], /--report: package-lock\.json can't be written/],
+    [
+      'a report folder that is a file',
+      ['--report', 'package-lock.json'],
+      /--report: package-lock\.json can't be written/,
+    ],
   ]) {
     it(`exits 2 for ${what}`, async (t) => {
       const { code, stderr } = await gate(t, { args });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { bundle, listFiles, measure } from '../tools/bundle.mjs';
@@ -8,7 +17,7 @@ import { ROOT, temporaryFolder } from './support.js';
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const ELF = Buffer.from('7f454c460201', 'hex');
 
-/** Files of a node_modules folder like the real one, in small: what the bundle asks of claude-flow, and one dependency. */
+/** A node_modules folder like the real one, in small: what the bundle asks of claude-flow, and one dependency. */
 const MODULES = {
   'claude-flow/package.json': JSON.stringify({ name: 'claude-flow', version, type: 'module' }),
   'claude-flow/LICENSE': 'MIT',
@@ -44,7 +53,8 @@ const BUILT = {
   'modules/better-sqlite3/index.js': 'the stand-in',
 };
 
-const below = (folder, files) => Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
+const below = (folder, files) =>
+  Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
 
 function setUp(t, more = {}) {
   const folder = temporaryFolder(t, { ...below('node_modules', { ...MODULES, ...more }), ...below('build', BUILT) });
@@ -116,7 +126,11 @@ describe('bundle', () => {
   it('says what to run first', async (t) => {
     const options = setUp(t);
     await refused(t, { ...options, built: join(options.built, 'missing') }, /run `npm run build` first/);
-    await refused(t, { ...options, modules: join(dirname(options.modules), 'missing') }, /run `npm ci --ignore-scripts` first/);
+    await refused(
+      t,
+      { ...options, modules: join(dirname(options.modules), 'missing') },
+      /run `npm ci --ignore-scripts` first/,
+    );
   });
 });
 
@@ -133,7 +147,12 @@ describe('measure', () => {
   });
 
   it('changes with a name, a content or a mode', async (t) => {
-    const all = [await digest(t, { a: '1' }), await digest(t, { b: '1' }), await digest(t, { a: '2' }), await digest(t, { a: '1' }, 0o755)];
+    const all = [
+      await digest(t, { a: '1' }),
+      await digest(t, { b: '1' }),
+      await digest(t, { a: '2' }),
+      await digest(t, { a: '1' }, 0o755),
+    ];
     assert.equal(new Set(all.map(({ sha256 }) => sha256)).size, 4);
     assert.deepEqual(await digest(t, { a: '1' }), all[0]);
   });

@@ -10,7 +10,8 @@ import { build } from '../tools/build.mjs';
 import { ROOT, UNPRIVILEGED, plainEnvironment, run, start, temporaryFolder } from './support.js';
 
 const MODULES = join(ROOT, 'node_modules');
-const missing = !existsSync(join(MODULES, 'claude-flow')) && 'claude-flow is not installed: run `npm ci --ignore-scripts`';
+const missing =
+  !existsSync(join(MODULES, 'claude-flow')) && 'claude-flow is not installed: run `npm ci --ignore-scripts`';
 
 /** Whether every user can reach a file. */
 function isPublic(path) {
@@ -22,7 +23,10 @@ describe('cli.js', { skip: missing }, () => {
   let cli;
 
   before(async () => {
-    const folder = temporaryFolder({ after: (remove) => removals.push(remove) }, { 'package.json': '{"type": "module"}' });
+    const folder = temporaryFolder(
+      { after: (remove) => removals.push(remove) },
+      { 'package.json': '{"type": "module"}' },
+    );
     await build({ root: ROOT, out: join(folder, 'build') });
     symlinkSync(MODULES, join(folder, 'build', 'node_modules'));
     cli = join(folder, 'build', 'cli.js');
@@ -30,7 +34,8 @@ describe('cli.js', { skip: missing }, () => {
 
   after(() => removals.forEach((remove) => remove()));
 
-  const claudeFlow = (t, args, options = {}) => run(t, [process.execPath, cli, ...args], { cwd: temporaryFolder(t), ...options });
+  const claudeFlow = (t, args, options = {}) =>
+    run(t, [process.execPath, cli, ...args], { cwd: temporaryFolder(t), ...options });
 
   for (const flag of ['--version', '-v']) {
     it(`prints the version first for ${flag}`, async (t) => {
@@ -74,12 +79,16 @@ describe('cli.js', { skip: missing }, () => {
     assert.match(stdout, /claude-flow/i);
   });
 
-  it('runs in a working folder that it cannot write, without an error', { skip: !missing && !isPublic(MODULES) && 'other users cannot read this folder' }, async (t) => {
-    const cwd = join(temporaryFolder(t), 'closed');
-    mkdirSync(cwd, { mode: 0o555 });
-    const { code, stderr } = await claudeFlow(t, ['status'], { cwd, env: {}, ...UNPRIVILEGED });
-    assert.deepEqual([code, stderr], [0, '']);
-  });
+  it(
+    'runs in a working folder that it cannot write, without an error',
+    { skip: !missing && !isPublic(MODULES) && 'other users cannot read this folder' },
+    async (t) => {
+      const cwd = join(temporaryFolder(t), 'closed');
+      mkdirSync(cwd, { mode: 0o555 });
+      const { code, stderr } = await claudeFlow(t, ['status'], { cwd, env: {}, ...UNPRIVILEGED });
+      assert.deepEqual([code, stderr], [0, '']);
+    },
+  );
 
   it('does not mind a reader that has seen enough', async (t) => {
     const { child, ended } = start(t, [process.execPath, cli, '--help'], { cwd: temporaryFolder(t) });
@@ -88,7 +97,11 @@ describe('cli.js', { skip: missing }, () => {
     assert.deepEqual([code, stderr], [0, '']);
   });
 
-  for (const [signal, code] of [['SIGTERM', 143], ['SIGINT', 130], ['SIGHUP', 129]]) {
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+  ]) {
     it(`exits ${code} on ${signal}`, async (t) => {
       const command = [process.execPath, cli, 'monitor', '--watch'];
       const { child, ended } = start(t, command, { cwd: temporaryFolder(t) });

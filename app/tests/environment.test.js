@@ -45,7 +45,8 @@ describe('completeEnvironment', () => {
 
   it('sets PWD where it is missing, stale or leads nowhere', (t) => {
     const folder = temporaryFolder(t);
-    for (const PWD of [undefined, '', '/', join(folder, 'missing')]) assert.equal(complete({ PWD }, folder).PWD, folder);
+    for (const PWD of [undefined, '', '/', join(folder, 'missing')])
+      assert.equal(complete({ PWD }, folder).PWD, folder);
   });
 
   it('keeps a PWD that reaches the working folder by a link', (t) => {
@@ -71,7 +72,10 @@ describe('isWritable', () => {
     const closed = join(folder, 'closed');
     mkdirSync(closed, { mode: 0o555 });
     // Another process: root, who may write anywhere, can only there become somebody else.
-    const { stdout } = await run(t, [process.execPath, join(folder, 'main.mjs'), closed], { cwd: folder, ...UNPRIVILEGED });
+    const { stdout } = await run(t, [process.execPath, join(folder, 'main.mjs'), closed], {
+      cwd: folder,
+      ...UNPRIVILEGED,
+    });
     assert.equal(stdout, 'false\n');
   });
 });

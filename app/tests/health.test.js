@@ -10,7 +10,10 @@ import { ROOT, listen, plainEnvironment, run, serve, temporaryFolder } from './s
 const KEY = 'sk-test-0123456789';
 const GOOD_CLI = "console.log('v2.0.0\\nand more');";
 
-const answerWith = (status, headers = {}) => (_, response) => response.writeHead(status, headers).end('{}');
+const answerWith =
+  (status, headers = {}) =>
+  (_, response) =>
+    response.writeHead(status, headers).end('{}');
 
 async function unhealthy(promise, message) {
   await assert.rejects(promise, (error) => {
@@ -48,12 +51,16 @@ describe('askApi', () => {
   });
 
   for (const status of [400, 404, 429]) {
-    it(`takes HTTP ${status} for an API that can be reached`, async (t) => ask((await serve(t, answerWith(status))).url));
+    it(`takes HTTP ${status} for an API that can be reached`, async (t) =>
+      ask((await serve(t, answerWith(status))).url));
   }
 
   for (const status of [401, 403]) {
     it(`tells a refused key (HTTP ${status})`, async (t) => {
-      await unhealthy(ask((await serve(t, answerWith(status))).url), new RegExp(`refused the key \\(HTTP ${status}\\)`));
+      await unhealthy(
+        ask((await serve(t, answerWith(status))).url),
+        new RegExp(`refused the key \\(HTTP ${status}\\)`),
+      );
     });
   }
 
@@ -107,7 +114,8 @@ describe('askVersion', () => {
 
   it('tells a tool that fails', (t) => unhealthy(ask(t, 'process.exit(3);'), /exit code 3/));
 
-  it('tells a tool that gives no version', (t) => unhealthy(ask(t, "console.log('hello');"), /no version in its answer/));
+  it('tells a tool that gives no version', (t) =>
+    unhealthy(ask(t, "console.log('hello');"), /no version in its answer/));
 
   it('waits no longer than it is told', async (t) => {
     await unhealthy(ask(t, 'setInterval(() => {}, 1000);', { timeoutMs: 200 }), /no version within 200 ms/);
@@ -134,14 +142,24 @@ describe('check', () => {
 
   it('fails where the API does', async (t) => {
     const { url } = await serve(t, answerWith(401));
-    await unhealthy(check(cli(t), plainEnvironment({ CLAUDE_BASE_URL: url, CLAUDE_API_KEY: KEY }), patient), /refused the key/);
+    await unhealthy(
+      check(cli(t), plainEnvironment({ CLAUDE_BASE_URL: url, CLAUDE_API_KEY: KEY }), patient),
+      /refused the key/,
+    );
   });
 });
 
 describe('healthcheck.js', () => {
   const healthcheck = (t, files, env = {}) => {
-    const sources = ['health.js', 'healthcheck.js'].map((name) => [name, readFileSync(join(ROOT, 'src', name), 'utf8')]);
-    const folder = temporaryFolder(t, { 'package.json': '{"type": "module"}', ...Object.fromEntries(sources), ...files });
+    const sources = ['health.js', 'healthcheck.js'].map((name) => [
+      name,
+      readFileSync(join(ROOT, 'src', name), 'utf8'),
+    ]);
+    const folder = temporaryFolder(t, {
+      'package.json': '{"type": "module"}',
+      ...Object.fromEntries(sources),
+      ...files,
+    });
     return run(t, [process.execPath, join(folder, 'healthcheck.js')], { env: plainEnvironment(env) });
   };
 

@@ -65,7 +65,10 @@ describe('launch', () => {
 
   it('rejects where the module fails', async (t) => {
     const { proc, resolve } = setUp(t, ['status']);
-    await assert.rejects(launch(proc, (name) => `${resolve(name)}.missing`), { code: 'ERR_MODULE_NOT_FOUND' });
+    await assert.rejects(
+      launch(proc, (name) => `${resolve(name)}.missing`),
+      { code: 'ERR_MODULE_NOT_FOUND' },
+    );
   });
 });
 

@@ -18,11 +18,17 @@ describe('package-lock.json', () => {
   });
 
   it('gives each package an integrity', () => {
-    assert.deepEqual(pathsWhere(({ integrity }) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity)), []);
+    assert.deepEqual(
+      pathsWhere(({ integrity }) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity)),
+      [],
+    );
   });
 
   it('gives no package an address: those come from the configuration of npm', () => {
-    assert.deepEqual(pathsWhere(({ resolved }) => resolved !== undefined), []);
+    assert.deepEqual(
+      pathsWhere(({ resolved }) => resolved !== undefined),
+      [],
+    );
     assert.doesNotMatch(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'), /"(git\+|https?:)[^"]*\.tgz/);
   });
 
@@ -40,7 +46,8 @@ describe('package-lock.json', () => {
 
   it('marks what only development needs', () => {
     for (const name of Object.keys(manifest.devDependencies)) assert.equal(installed[`node_modules/${name}`].dev, true);
-    for (const name of Object.keys(manifest.dependencies)) assert.equal(installed[`node_modules/${name}`].dev, undefined);
+    for (const name of Object.keys(manifest.dependencies))
+      assert.equal(installed[`node_modules/${name}`].dev, undefined);
   });
 
   // npm 11 refuses a lock file that lacks an optional package, also where the registry has none of that name.
@@ -52,7 +59,10 @@ describe('package-lock.json', () => {
       }
     };
     const missing = Object.entries(installed).flatMap(([path, { optionalDependencies = {} }]) =>
-      Object.keys(optionalDependencies).filter((name) => !resolves(path, name)).map((name) => `${path}: ${name}`));
+      Object.keys(optionalDependencies)
+        .filter((name) => !resolves(path, name))
+        .map((name) => `${path}: ${name}`),
+    );
     assert.deepEqual(missing, []);
   });
 });

@@ -10,9 +10,14 @@ const passed = (name, nesting = 0, more = {}) => ({
   type: 'test:pass',
   data: { name, nesting, details: { duration_ms: 1.4, ...more.details }, ...more.data },
 });
-const failed = (name, nesting, error, data = {}) => ({ type: 'test:fail', data: { name, nesting, details: { error }, ...data } });
+const failed = (name, nesting, error, data = {}) => ({
+  type: 'test:fail',
+  data: { name, nesting, details: { error }, ...data },
+});
 const broken = (message, failureType = 'testCodeFailure') => {
-  const error = new Error('test failed', { cause: Object.assign(new Error(message), { stack: `Error: ${message}\n    at x` }) });
+  const error = new Error('test failed', {
+    cause: Object.assign(new Error(message), { stack: `Error: ${message}\n    at x` }),
+  });
   return Object.assign(error, { failureType });
 };
 
@@ -29,22 +34,47 @@ describe('report', () => {
   it('gives each test a line with the names around it', async () => {
     const suite = { details: { type: 'suite' } };
     const text = await textOf([
-      started('outer'), started('inner', 1), started('one', 2), passed('one', 2), passed('inner', 1, suite),
-      started('two', 1), passed('two', 1), passed('outer', 0, suite), started('three'), passed('three'),
+      started('outer'),
+      started('inner', 1),
+      started('one', 2),
+      passed('one', 2),
+      passed('inner', 1, suite),
+      started('two', 1),
+      passed('two', 1),
+      passed('outer', 0, suite),
+      started('three'),
+      passed('three'),
     ]);
-    assert.equal(text, 'ok   outer > inner > one (1 ms)\nok   outer > two (1 ms)\nok   three (1 ms)\n\n3 passed, 0 failed\n');
+    assert.equal(
+      text,
+      'ok   outer > inner > one (1 ms)\nok   outer > two (1 ms)\nok   three (1 ms)\n\n3 passed, 0 failed\n',
+    );
   });
 
   it('shows the error of a failure where it happened, and all names at the end', async () => {
     const file = join(process.cwd(), 'tests/x.test.js');
     const text = await textOf([
-      started('suite'), started('one', 1), failed('one', 1, broken('no'), { file, line: 7 }),
-      failed('suite', 0, broken('1 subtest failed', 'subtestsFailed')), started('two'), passed('two'),
+      started('suite'),
+      started('one', 1),
+      failed('one', 1, broken('no'), { file, line: 7 }),
+      failed('suite', 0, broken('1 subtest failed', 'subtestsFailed')),
+      started('two'),
+      passed('two'),
     ]);
-    assert.equal(text, [
-      'FAIL suite > one (tests/x.test.js:7)', '    Error: no', '        at x', 'ok   two (1 ms)', '', '1 passed, 1 failed',
-      'Failed tests:', '  suite > one (tests/x.test.js:7)', '',
-    ].join('\n'));
+    assert.equal(
+      text,
+      [
+        'FAIL suite > one (tests/x.test.js:7)',
+        '    Error: no',
+        '        at x',
+        'ok   two (1 ms)',
+        '',
+        '1 passed, 1 failed',
+        'Failed tests:',
+        '  suite > one (tests/x.test.js:7)',
+        '',
+      ].join('\n'),
+    );
   });
 
   it("counts a suite's own failure, such as that of a hook", async () => {
@@ -90,14 +120,20 @@ describe('node --test with the reporter', () => {
   });
 
   it('exits 1 where one fails', async (t) => {
-    const { code, stdout } = await test(t, "describe('suite', () => { it('one', () => { throw new Error('no'); }); it('two', () => {}); });");
+    const { code, stdout } = await test(
+      t,
+      "describe('suite', () => { it('one', () => { throw new Error('no'); }); it('two', () => {}); });",
+    );
     assert.equal(code, 1);
     assert.match(stdout, /FAIL suite > one .*\n {4}Error: no\n/);
     assert.match(stdout, /1 passed, 1 failed\nFailed tests:\n {2}suite > one/);
   });
 
   it('exits 1 for a hook that fails, and shows its error', async (t) => {
-    const { code, stdout } = await test(t, "describe('suite', () => { before(() => { throw new Error('no hook'); }); it('one', () => {}); });");
+    const { code, stdout } = await test(
+      t,
+      "describe('suite', () => { before(() => { throw new Error('no hook'); }); it('one', () => {}); });",
+    );
     assert.equal(code, 1);
     assert.match(stdout, /Error: no hook/);
   });

@@ -1,13 +1,22 @@
 /**
- * A lock file in, a verdict out: does npm's advisory service know of flaws in the packages it names? Three outcomes that
- * can't be confused: nothing found (exit code 0), found (1), the service could not be asked (69).
+ * A lock file in, a verdict out: does npm's advisory service know of flaws in the packages it names? Three outcomes
+ * that can't be confused: nothing found (exit code 0), found (1), the service could not be asked (69).
  *
- * `npm audit` is not used: it takes an answer of `null` for "nothing found", and its 1 for both "found" and "could not ask".
- * This file stands alone: the gate copies it and the lock file, and nothing else.
+ * `npm audit` is not used: it takes an answer of `null` for "nothing found", and its exit code 1 means both "found" and
+ * "could not ask". This file stands alone: the gate copies it and the lock file, and nothing else.
  */
 
 import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
@@ -77,7 +86,8 @@ export function parseArguments(argv) {
   }
   for (const name of ['level', 'report']) if (!values[name]) throw new UsageError(`--${name} is missing`);
   const seconds = Number(values['time-limit'] ?? 60);
-  if (!(seconds > 0 && seconds <= 3600)) throw new UsageError('--time-limit: expected seconds, more than 0, at most 3600');
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new UsageError('--time-limit: expected seconds, more than 0, at most 3600');
   return {
     level: oneOf('--level', values.level, SEVERITIES),
     report: values.report,
@@ -269,7 +279,7 @@ export async function readConnection({ folder, env, timeLimitMs }) {
     const { stdout } = await promisify(execFile)('npm', ['config', 'list', '--json'], options);
     config = JSON.parse(stdout);
   } catch (error) {
-    const why = error.killed ? `no answer within ${timeLimitMs} ms` : error.code ?? error.name;
+    const why = error.killed ? `no answer within ${timeLimitMs} ms` : (error.code ?? error.name);
     throw new Unavailable(`npm did not tell its configuration (${why})`);
   }
   const files = [config.globalconfig, config.userconfig, join(folder, '.npmrc')];
@@ -282,7 +292,9 @@ export async function readConnection({ folder, env, timeLimitMs }) {
 /** A failed connection in words; only the error's code is shown, as messages may quote what was sent. */
 function connectionFailed(error) {
   const code = error.code ?? error.name;
-  const hint = /CERT|ISSUER/.test(code) ? "; name the network's CA bundle in NODE_EXTRA_CA_CERTS or npm's cafile" : '';
+  const hint = /CERT(?!_ALTNAME)|ISSUER/.test(code)
+    ? "; name the network's CA bundle in NODE_EXTRA_CA_CERTS or npm's cafile"
+    : '';
   return new Unavailable(`the connection failed (${code}${hint})`, { transient: TRANSIENT_CODE.includes(code) });
 }
 
@@ -310,7 +322,13 @@ function proxyHeaders(proxy) {
 async function openTunnel({ url, proxy, tls }, signal) {
   const { host, authority } = address(url);
   const headers = { host: authority, ...proxyHeaders(proxy) };
-  const response = await send(starterOf(proxy), { ...address(proxy), method: 'CONNECT', path: authority, headers, signal });
+  const response = await send(starterOf(proxy), {
+    ...address(proxy),
+    method: 'CONNECT',
+    path: authority,
+    headers,
+    signal,
+  });
   if (response.statusCode !== 200) {
     response.tunnel?.destroy();
     throw new Unavailable(`the proxy answered HTTP ${response.statusCode}`, statusOptions(response));
@@ -355,7 +373,9 @@ async function readBody(response) {
     size += chunk.length;
     if (size > MAX_ANSWER) throw new Unavailable('the answer is too long');
   }
-  const decode = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync }[response.headers['content-encoding']];
+  const decode = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync }[
+    response.headers['content-encoding']
+  ];
   const bytes = Buffer.concat(chunks);
   try {
     return (decode ? decode(bytes, { maxOutputLength: MAX_ANSWER }) : bytes).toString();
@@ -381,6 +401,8 @@ async function attempt(connection, body, timeLimitMs) {
   }
 }
 
+const inSeconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+
 /**
  * Asks the service, again after a short while where that may help.
  *
@@ -391,7 +413,8 @@ async function attempt(connection, body, timeLimitMs) {
  * @throws {Unavailable} where no attempt gave an answer as the protocol says
  */
 export async function ask(connection, question, { timeLimitMs, pauseMs = 1000 }) {
-  const end = performance.now() + timeLimitMs;
+  const begin = performance.now();
+  const end = begin + timeLimitMs;
   const body = gzipSync(JSON.stringify(question));
   for (let count = 1; ; count += 1) {
     try {
@@ -401,7 +424,9 @@ export async function ask(connection, question, { timeLimitMs, pauseMs = 1000 })
       if (!(error instanceof Unavailable)) throw error;
       const pause = error.retryAfterMs ?? pauseMs * 3 ** (count - 1);
       const isLast = !error.transient || count === ATTEMPTS || performance.now() + pause >= end;
-      if (isLast) throw count === 1 ? error : new Unavailable(`${error.message}; asked ${count} times`);
+      if (isLast && count === 1) throw error;
+      if (isLast)
+        throw new Unavailable(`${error.message}; asked ${count} times in ${inSeconds(performance.now() - begin)}`);
       await wait(pause);
     }
   }
@@ -493,7 +518,10 @@ function meets(version, comparator) {
 export function matchingSet(version, range) {
   const parsed = parseVersion(version);
   return range.split('||').find((set) => {
-    const comparators = set.replaceAll(/([<>=])\s+/g, '$1').split(/[\s,]+/).filter(Boolean);
+    const comparators = set
+      .replaceAll(/([<>=])\s+/g, '$1')
+      .split(/[\s,]+/)
+      .filter(Boolean);
     return !parsed || comparators.every((comparator) => meets(parsed, comparator) !== false);
   });
 }
@@ -507,7 +535,9 @@ function fixedRange(set, patched) {
 
 /** Text of the service on one line, without the control characters that steer a terminal. */
 function printable(value) {
-  return String(value ?? '').replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  return String(value ?? '')
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim();
 }
 
 function finding(name, version, paths, advisory, set) {
