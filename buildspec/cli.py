@@ -10,19 +10,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from buildspec import __version__
-from buildspec.errors import BuildspecError, ExitCode, MachineError, SpecError, StepError, UsageError
+from buildspec.errors import BuildspecError, Diagnostic, ExitCode, MachineError, SpecError, StepError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from rich.console import Console
 
+    from buildspec.checks import Examined
     from buildspec.engine.client import EngineFacts
     from buildspec.engine.host import Revision
     from buildspec.engine.results import ImageResult
@@ -109,7 +111,11 @@ def _parser() -> argparse.ArgumentParser:
         )
         return sub
 
-    add("check", check, "Decode and type-check the specification; say all that is wrong with it.")
+    checked = add("check", check, "Decode and type-check the specification; say all that is wrong with it.")
+    checked.add_argument(
+        "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"
+    )
+    checked.add_argument("--strict", action="store_true", help="take warnings for errors")
     planned = add("plan", plan, "Show what would be built: stages, where they run, bases, images, gates.")
     planned.add_argument("--json", action="store_true", help="print it as JSON")
     built = add("build", build, "Build every delivered image for every platform, gates included.")
@@ -131,9 +137,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def check(arguments: argparse.Namespace) -> ExitCode:
-    """Decode and type-check."""
-    source = _loaded(arguments)
-    spec = source.spec
+    """Decode and type-check; in another format than text, standard output has the diagnostics and nothing else."""
+    form = arguments.format
+    try:
+        found = _examined(arguments)
+        _refuse(found.warnings if arguments.strict else ())
+    except SpecError as error:
+        if form == "text":
+            raise
+        print(_formats()[form](error.diagnostics))
+        return ExitCode.WRONG_SPEC
+    if form != "text":
+        print(_formats()[form](found.warnings))
+        return ExitCode.DONE
+    for one in found.warnings:
+        print(one.render(), file=sys.stderr)
+    spec = found.source.spec
     count = len(spec.stages)
     gates = sum(1 for stage in spec.stages.values() if stage.gate)
     print(
@@ -236,6 +255,26 @@ def doctor(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _loaded(arguments: argparse.Namespace) -> Source:
+    """The specification as the command line selects it; of its warnings, only the number is told."""
+    found = _examined(arguments)
+    if count := len(found.warnings):
+        print(f"{count} warning{'s' if count != 1 else ''}; `nox -s check` shows them", file=sys.stderr)
+    return found.source
+
+
+def _refuse(warnings: Sequence[Diagnostic]) -> None:
+    """Take warnings for errors."""
+    if warnings:
+        raise SpecError(replace(one, severity="error") for one in warnings)
+
+
+def _formats() -> Mapping[str, Callable[[Sequence[Diagnostic]], str]]:
+    from buildspec.report.diagnostics import FORMATS
+
+    return FORMATS
+
+
+def _examined(arguments: argparse.Namespace) -> Examined:
     from buildspec.checks import examine
     from buildspec.spec.load import Selection, read
     from buildspec.spec.overlay import profile_names
@@ -248,19 +287,26 @@ def _loaded(arguments: argparse.Namespace) -> Source:
         if not equals or not name:
             raise UsageError(f"--set {text}: write it as --set name=value")
         overrides[name] = value
-    profiles = tuple(arguments.profile)
+
+    def selected(*profiles: str) -> Examined:
+        return examine(path, Selection(profiles, overrides, today=_today()), document)
+
     known = profile_names(document)
-    if AUTO not in profiles or AUTO in known:
-        return examine(path, Selection(profiles, overrides), document)
-    named = tuple(name for name in profiles if name != AUTO)
-    source = examine(path, Selection(named, overrides), document)
+    if AUTO not in arguments.profile or AUTO in known:
+        return selected(*arguments.profile)
+    named = tuple(name for name in arguments.profile if name != AUTO)
+    found = selected(*named)
     if FALLBACK in named or FALLBACK not in known:
-        return source
+        return found
     # JSON stands alone on standard output
     out = sys.stderr if getattr(arguments, "json", False) else sys.stdout
-    if not _needs_fallback(source, out):
-        return source
-    return examine(path, Selection((*named, FALLBACK), overrides), document)
+    return selected(*named, FALLBACK) if _needs_fallback(found.source, out) else found
+
+
+def _today() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).date().isoformat()
 
 
 def _needs_fallback(source: Source, out: TextIO) -> bool:
@@ -280,12 +326,9 @@ def _needs_fallback(source: Source, out: TextIO) -> bool:
 
 
 def _facts(native: Platform, state: Revision) -> Facts:
-    from datetime import UTC, datetime
-
     from buildspec.plan.model import Facts
 
-    today = datetime.now(UTC).date().isoformat()
-    return Facts(native=native, revision=state.commit, epoch=state.epoch, day=today)
+    return Facts(native=native, revision=state.commit, epoch=state.epoch, day=_today())
 
 
 def _planned(source: Source, facts: Facts, arguments: argparse.Namespace) -> Plan:

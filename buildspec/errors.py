@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,18 +82,22 @@ class Diagnostic:
         rule: kebab-case name, as in the documentation of the rules.
         message: what is wrong, what was expected, and the way out.
         place: where it was written; None for a problem of the command line.
+        path: what it is about, as a path of the specification (`stages.base.packages`) or the file of a fragment.
+        severity: an error keeps everything from being built, a warning doesn't.
     """
 
     rule: str
     message: str
     place: Place | None = None
+    path: str = ""
+    severity: Literal["error", "warning"] = "error"
 
     def render(self) -> str:
         """As people read it: place, rule, message, the source line and a caret."""
         message = visible(self.message)
         if self.place is None:
-            return f"error[{self.rule}]: {message}"
-        head = f"{visible(str(self.place))}: error[{self.rule}]: {message}"
+            return f"{self.severity}[{self.rule}]: {message}"
+        head = f"{visible(str(self.place))}: {self.severity}[{self.rule}]: {message}"
         if not self.place.text.strip():
             return head
         number = f"{self.place.line:5d}"
@@ -153,6 +157,12 @@ def _columns(one: str) -> int:
     return 2 if unicodedata.east_asian_width(one) in "WF" else 1
 
 
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Each once, in the order of the files."""
+    nowhere = Place("", 0, 0)
+    return tuple(sorted(dict.fromkeys(diagnostics), key=lambda d: (d.place or nowhere, d.rule, d.message)))
+
+
 class SpecError(BuildspecError):
     """The specification is wrong: all its problems at once, in the order of the files.
 
@@ -163,9 +173,7 @@ class SpecError(BuildspecError):
     exit_code = ExitCode.WRONG_SPEC
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        unique = dict.fromkeys(diagnostics)
-        nowhere = Place("", 0, 0)
-        self.diagnostics = tuple(sorted(unique, key=lambda d: (d.place or nowhere, d.rule, d.message)))
+        self.diagnostics = in_order(diagnostics)
         count = len(self.diagnostics)
         super().__init__(
             "\n".join(d.render() for d in self.diagnostics),

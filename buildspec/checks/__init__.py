@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from buildspec.checks import bases, fragments, graph
-from buildspec.checks.rules import Rule, Subject, known
-from buildspec.errors import Diagnostic, SpecError
+import attrs
+
+from buildspec.checks import bases, fragments, graph, waivers
+from buildspec.checks.rules import Rule, Subject, known, severity_of
+from buildspec.errors import Diagnostic, SpecError, in_order
 from buildspec.spec.document import Document
 from buildspec.spec.load import Selection, Source, draft
 
@@ -15,7 +18,7 @@ RULES: tuple[Rule, ...] = (
     graph.unknown_stage,
     graph.unknown_copy_source,
     graph.unknown_delivery,
-    graph.stage_circle,
+    graph.stage_cycle,
     graph.reserved_name,
     graph.nothing_delivered,
     graph.tag_collision,
@@ -41,29 +44,37 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(source: Source) -> None:
-    """Hold a specification against every rule.
+@attrs.frozen
+class Examined:
+    """A specification without errors."""
+
+    source: Source
+    warnings: tuple[Diagnostic, ...]
+    """In the order of the file."""
+
+
+def check(source: Source) -> tuple[Diagnostic, ...]:
+    """Hold a specification against every rule; returns the warnings.
 
     Raises:
-        SpecError: what was found, all of it.
+        SpecError: the errors that were found, and the warnings with them.
     """
-    if found := list(findings(source)):
-        raise SpecError(found)
+    return _told(findings(source))
 
 
 def findings(source: Source) -> Iterator[Diagnostic]:
-    """What the rules find; nothing that hangs on something UNKNOWN."""
+    """What the rules find and the specification doesn't waive; nothing that hangs on something UNKNOWN."""
     subject = Subject(source)
-    for rule in RULES:
-        yield from known(rule(subject))
+    found = [replace(one, severity=severity_of(rule)) for rule in RULES for one in known(rule(subject))]
+    yield from waivers.applied(subject, found, RULES)
 
 
-def examine(path: Path, selection: Selection, document: Document | None = None) -> Source:
+def examine(path: Path, selection: Selection, document: Document | None = None) -> Examined:
     """Load a specification and hold it against every rule; says all that is wrong at once.
 
     Args:
         path: the file.
-        selection: profiles, overrides and variables.
+        selection: profiles, overrides, variables and the day.
         document: what `spec.load.read` gave for it, to read it once only.
 
     Raises:
@@ -71,6 +82,11 @@ def examine(path: Path, selection: Selection, document: Document | None = None) 
         UsageError: a profile or a variable of the selection doesn't exist.
     """
     written = draft(path, selection, document)
-    if found := [*written.problems, *findings(written.source)]:
-        raise SpecError(found)
-    return written.source
+    return Examined(written.source, _told([*written.problems, *findings(written.source)]))
+
+
+def _told(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    told = in_order(found)
+    if any(one.severity == "error" for one in told):
+        raise SpecError(told)
+    return told

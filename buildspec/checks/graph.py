@@ -1,4 +1,4 @@
-"""Rules about stages: what they name must exist, have no circle, and end in something delivered."""
+"""Rules about stages: what they name must exist, have no cycle, and end in something delivered."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def unknown_delivery(subject: Subject, name: str, _: str) -> Iterator[Diagnostic
         yield subject.problem("unknown-delivery", ("image", "deliver", name), message, key=True)
 
 
-def stage_circle(subject: Subject) -> Iterator[Diagnostic]:
-    """Stages need each other in a circle, so that none can be the first."""
+def stage_cycle(subject: Subject) -> Iterator[Diagnostic]:
+    """Stages need each other in a cycle, so that none can be the first."""
     bases = () if subject.spec.bases is UNKNOWN else subject.spec.bases
     # what has the name of a base is wrong already, and may well mean the base
     needs = {
         name: _needs(stage) for name, stage in subject.spec.stages.items() if name not in bases and name != SCRATCH
     }
-    for circle in _circles(needs):
-        shown = [*circle, circle[0]] if len(circle) < 8 else [*circle[:4], "…", *circle[-3:], circle[0]]
+    for cycle in _cycles(needs):
+        shown = [*cycle, cycle[0]] if len(cycle) < 8 else [*cycle[:4], "…", *cycle[-3:], cycle[0]]
         message = f"needs itself: {' -> '.join(map(shortened, shown))}"
-        yield subject.problem("stage-circle", ("stages", circle[0]), message, key=True)
+        yield subject.problem("stage-cycle", ("stages", cycle[0]), message, key=True)
 
 
 def _needs(stage: Stage) -> list[str]:
@@ -67,8 +67,8 @@ def _needs(stage: Stage) -> list[str]:
     return [name for name in names if name is not UNKNOWN]
 
 
-def _circles(needs: Mapping[str, list[str]]) -> Iterator[list[str]]:
-    """A circle for each stage that closes one, by a search in depth; without recursion, as chains can be long."""
+def _cycles(needs: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """A cycle for each stage that closes one, by a search in depth; without recursion, as chains can be long."""
     done: set[str] = set()
     for start in needs:
         trail: dict[str, Iterator[str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, wraps
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import attrs
 
@@ -42,7 +42,8 @@ class Subject:
             message: what is wrong, and the way out.
             key: point at the key, not at its value.
         """
-        return Diagnostic(rule, f"{spell(path)}: {message}", self.source.document.place(path, key=key))
+        place = self.source.document.place(path, key=key)
+        return Diagnostic(rule, f"{spell(path)}: {message}", place, spell(path))
 
     def traits(self, stage: str) -> Traits | None:
         """What the base at the root of a stage provides; None when nothing is known of it.
@@ -89,6 +90,37 @@ class Subject:
 
 
 Rule = Callable[[Subject], Iterator[Diagnostic]]
+
+Severity = Literal["error", "warning"]
+
+
+def waivable(severity: Severity) -> Callable[[Rule], Rule]:
+    """A decorator, the outermost, for a rule about judgement: its findings have that severity and can be waived.
+
+    A rule without it finds what can't be built, whatever the reason: always an error.
+    """
+
+    def decorator(rule: Rule) -> Rule:
+        vars(rule)["severity"] = severity
+        return rule
+
+    return decorator
+
+
+def severity_of(rule: Rule) -> Severity:
+    """How grave a rule's findings are."""
+    found: Severity = getattr(rule, "severity", "error")
+    return found
+
+
+def is_waivable(rule: Rule) -> bool:
+    """Whether a specification may waive a rule's findings."""
+    return hasattr(rule, "severity")
+
+
+def name_of(rule: Rule) -> str:
+    """The rule's name in messages, waivers and the documentation: that of its function, in kebab case."""
+    return str(getattr(rule, "__name__", "")).replace("_", "-")
 
 
 def known(findings: Iterator[Diagnostic]) -> Iterator[Diagnostic]:

@@ -111,7 +111,7 @@ def assemble_all(
     done = {} if refresh else {r: b for r in unique if (b := _cached(r, cache, start))}
     rest = [r for r in unique if r not in done]
     if rest:
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor, as_completed
 
         from buildspec.engine import process
 
@@ -119,7 +119,9 @@ def assemble_all(
         try:
             # The slowest first: configured bases run maintainer scripts.
             rest.sort(key=lambda r: not r.configured)
-            done |= dict(zip(rest, pool.map(lambda r: assemble(r, cache, say=say, refresh=refresh), rest), strict=True))
+            futures = {pool.submit(assemble, r, cache, say=say, refresh=refresh): r for r in rest}
+            for future in as_completed(futures):
+                done[futures[future]] = future.result()
         except BaseException:
             process.stop()  # nobody wants the others any more, and mmdebstrap can take minutes
             raise

@@ -35,6 +35,8 @@ class Source:
     """Those that were applied, in order."""
     fragments: Mapping[str, Fragment]
     """Of `stages/<name>.Dockerfile`, by stage; also those no stage uses."""
+    today: str = ""
+    """The day, as `2026-11-25`, for what ends one day; empty: nothing has ended."""
 
 
 @attrs.frozen
@@ -47,6 +49,8 @@ class Selection:
     """Values of `[vars]`, as typed."""
     variables: Mapping[str, str] = attrs.Factory(dict)
     """Variables that come from outside, such as `git.commit`."""
+    today: str = ""
+    """The day, as `2026-11-25`."""
 
 
 @attrs.frozen
@@ -96,7 +100,7 @@ def draft(path: Path, selection: Selection, document: Document | None = None) ->
     filled, unfilled = fill_variables(overlaid, selection.variables)
     spec, undecoded = decode_draft(filled)
     fragments, unread = _fragments(path.parent)
-    source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments)
+    source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments, selection.today)
     return Draft(source, (*profile_problems(written), *unfilled, *undecoded, *unread))
 
 

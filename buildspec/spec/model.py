@@ -261,6 +261,20 @@ class Release:
 
 
 @attrs.frozen(kw_only=True)
+class Waiver:
+    """`[[waivers]]`: a finding that is known, and may be."""
+
+    rule: str
+    """Name of the rule: `unpinned-base`."""
+    at: str = ""
+    """Where it may be found: a path such as `bases.node`, and all below it; anywhere when empty."""
+    reason: str
+    """Why."""
+    until: str = ""
+    """Last day on which it holds: `2027-06-30`; without end when empty."""
+
+
+@attrs.frozen(kw_only=True)
 class Spec:
     """The whole of `buildspec.toml`, with profiles and overrides applied and variables filled in."""
 
@@ -286,3 +300,5 @@ class Spec:
     """How the image is run."""
     release: Release = attrs.Factory(Release)
     """Where it goes."""
+    waivers: tuple[Waiver, ...] = ()
+    """Findings that are known, and may be."""

@@ -28,12 +28,12 @@ NOISE = 0.3
 """Seconds by which two runs of the same command differ on a small machine that does other things, too."""
 
 
-def copy_of_checkout(folder: Path) -> Project:
-    """What the image is made of, beside nothing that earlier builds have left."""
+def copied(source: Path, folder: Path) -> Project:
+    """What the image is made of, without what earlier builds have left."""
     left = shutil.ignore_patterns("node_modules", "build", "dist", "coverage", "*.log")
-    shutil.copytree(CHECKOUT / "app", folder / "app", ignore=left)
-    shutil.copytree(CHECKOUT / "stages", folder / "stages")
-    shutil.copy(CHECKOUT / "buildspec.toml", folder)
+    shutil.copytree(source / "app", folder / "app", ignore=left)
+    shutil.copytree(source / "stages", folder / "stages")
+    shutil.copy(source / "buildspec.toml", folder)
     return Project(folder, "claude-flow")
 
 
@@ -50,20 +50,21 @@ class Built:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """The image under the names users know it by; tags that were there before are put back at the end."""
     before = {tag: image_id(tag) for tag in TAGS}
-    project = copy_of_checkout(tmp_path_factory.mktemp("claude-flow"))
+    project = copied(CHECKOUT, tmp_path_factory.mktemp("claude-flow"))
     first = project.build(*PROFILE, timeout=SECONDS).good()
     second = project.build(*PROFILE).good()
     yield Built(project, first, second)
     for image in second.result["images"]:
-        docker("image", "rm", image["tag"])
         if before[image["tag"]]:
             docker("tag", before[image["tag"]], image["tag"])
+        if image["digest"] not in before.values():
+            docker("image", "rm", "--force", image["digest"])
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[Project]:
-    """Another copy, for changes; its images have a name of their own."""
-    project = copy_of_checkout(tmp_path)
+def other(built: Built, tmp_path: Path) -> Iterator[Project]:
+    """A copy of what was built, for changes; its images have a name of their own."""
+    project = copied(built.project.root, tmp_path)
     name = f"claude-flow-{os.urandom(5).hex()}"
     project.edit("buildspec.toml", 'name = "claude-flow"\ntitle = "claude-flow"', f'name = "{name}"\ntitle = "{name}"')
     renamed = Project(project.root, name)
@@ -206,7 +207,7 @@ def test_when_all_is_cached_it_takes_little_longer_than_buildx_itself(built: Bui
     assert min(ours) <= 1.5 * min(theirs) + NOISE
 
 
-def test_a_changed_line_installs_nothing_again(built: Built, other: Project) -> None:
+def test_a_changed_line_installs_nothing_again(other: Project) -> None:
     """And for one foreign platform alone, everything runs on the machine's own."""
     source = other.root / "app/src/cli.js"
     source.write_text(f"{source.read_text(encoding='utf-8')}\n// {other.name}\n", encoding="utf-8")
@@ -222,7 +223,7 @@ def test_a_changed_line_installs_nothing_again(built: Built, other: Project) -> 
     assert all(list(image["platforms"]) == [FOREIGN] for image in outcome.result["images"])
 
 
-def test_a_failing_unit_test_is_named_and_nothing_is_tagged(built: Built, other: Project) -> None:
+def test_a_failing_unit_test_is_named_and_nothing_is_tagged(other: Project) -> None:
     flaw = "import test from 'node:test';\ntest('water runs uphill', () => { throw new Error('it does not'); });\n"
     (other.root / "app/tests/flaw.test.js").write_text(flaw, encoding="utf-8")
     outcome = other.build(*PROFILE, timeout=SECONDS)

@@ -20,10 +20,10 @@ from helpers.progress import failed, vertex
 from helpers.servers import nobody, says, server
 from helpers.specs import write
 
-from buildspec import cli
+from buildspec import checks, cli
 from buildspec.engine import client, doctor
 from buildspec.engine.doctor import Finding
-from buildspec.errors import MachineError
+from buildspec.errors import Diagnostic, MachineError
 
 SPEC = """\
 spec = 1
@@ -115,6 +115,17 @@ def test_a_wrong_specification_is_told_on_standard_error_all_of_it(run: Run, roo
     assert (said.code, said.out) == (2, "")
     assert said.err.count("error[") == 3  # of types, of values and of rules at once
     assert said.err.splitlines()[-1] == "3 problems found; nothing was built"
+
+
+def test_warnings_are_told_on_standard_error_and_stop_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    examine = checks.examine
+
+    def warned(*args: Any) -> checks.Examined:
+        return attrs.evolve(examine(*args), warnings=(Diagnostic("odd", "is odd", severity="warning"),))
+
+    monkeypatch.setattr(checks, "examine", warned)
+    said = run("check")
+    assert (said.code, said.out[:18], said.err) == (0, "buildspec.toml: ok", "warning[odd]: is odd\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""Waivers: what the rules found in, what the specification doesn't know of out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from buildspec.checks.rules import Rule, Subject, is_waivable, name_of
+from buildspec.errors import Diagnostic, quoted
+from buildspec.spec.model import Waiver
+from buildspec.spec.overlay import suggest
+from buildspec.spec.unknown import UNKNOWN, UnknownError
+
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+
+
+def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]) -> Iterator[Diagnostic]:
+    """What no waiver covers, and what is wrong with the waivers themselves.
+
+    Args:
+        subject: the specification.
+        found: by the rules.
+        rules: all of them.
+    """
+    found = list(found)
+    known = {name_of(rule): rule for rule in rules}
+    covered: set[int] = set()
+    for index, waiver in _waivers(subject):
+        try:
+            wrong = _wrong(subject, index, waiver, known)
+            hits = {at for at, one in enumerate(found) if _covers(waiver, one)}
+        except UnknownError:
+            # which finding was meant isn't known: none of that rule's is told on a guess
+            covered |= {at for at, one in enumerate(found) if waiver is UNKNOWN or waiver.rule is UNKNOWN}
+            continue
+        if wrong is not None:
+            yield wrong
+        elif not hits:
+            where = f" at {waiver.at}" if waiver.at else ""
+            message = f"{quoted(waiver.rule)} finds nothing{where}; remove the waiver"
+            yield replace(subject.problem("unused-waiver", ("waivers", index), message), severity="warning")
+        else:
+            covered |= hits
+    yield from (one for at, one in enumerate(found) if at not in covered)
+
+
+def _waivers(subject: Subject) -> list[tuple[int, Waiver]]:
+    waivers = subject.spec.waivers
+    return [] if waivers is UNKNOWN else list(enumerate(waivers))
+
+
+def _wrong(subject: Subject, index: int, waiver: Waiver, known: Mapping[str, Rule]) -> Diagnostic | None:
+    if waiver.rule not in known:
+        message = f"no rule is called {quoted(waiver.rule)}{suggest(waiver.rule, known)}"
+        return subject.problem("unknown-rule", ("waivers", index, "rule"), message)
+    if not is_waivable(known[waiver.rule]):
+        message = f"what {quoted(waiver.rule)} finds can't be built, so it can't be waived"
+        return subject.problem("not-waivable", ("waivers", index, "rule"), message)
+    if not waiver.reason.strip():
+        return subject.problem("empty-reason", ("waivers", index, "reason"), "says nothing; say why it may be")
+    if waiver.until and _DAY.fullmatch(waiver.until) is None:
+        message = f"{quoted(waiver.until)} is not a day; write it as '2027-06-30'"
+        return subject.problem("bad-day", ("waivers", index, "until"), message)
+    if waiver.until and subject.source.today > waiver.until:
+        message = f"ended on {waiver.until}; look at the finding again, then renew or remove it"
+        return subject.problem("expired-waiver", ("waivers", index, "until"), message)
+    return None
+
+
+def _covers(waiver: Waiver, one: Diagnostic) -> bool:
+    if one.rule != waiver.rule:
+        return False
+    return not waiver.at or one.path == waiver.at or one.path.startswith((f"{waiver.at}.", f"{waiver.at}["))
