@@ -32,7 +32,7 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
     gates = [name for name, stage in spec.stages.items() if stage.gate]
     nodes = order(spec, [*spec.image.deliver, *gates])
     named = names(nodes)
-    bases = Bases(spec, facts.native, chosen)
+    bases = Bases(spec, facts.native, _assembled_for(spec, nodes, chosen, facts.native))
     expander = Expander(source, bases, named)
     stages = tuple(stage for node in nodes for stage in expander.expand(node))
     return Plan(
@@ -46,6 +46,18 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         targets=tuple(_targets(spec, chosen, named, facts)),
         secrets=secrets.sources(expander.mounted, spec.secrets),
     )
+
+
+def _assembled_for(
+    spec: Spec, nodes: Sequence[Node], chosen: tuple[Platform, ...], native: Platform
+) -> tuple[Platform, ...]:
+    """The platforms that bases of target stages are assembled for.
+
+    A build stage that copies from a target stage takes that of the engine's own platform, whatever is built for.
+    """
+    sources = (copy.from_ for node in nodes if node.where is Where.BUILD for copy in spec.stages[node.stage].copy)
+    crossing = any(place_of(spec, name) is Where.TARGET for name in sources if name in spec.stages)
+    return (*chosen, native) if crossing and native not in chosen else chosen
 
 
 def _chosen(image: Image, platforms: Sequence[Platform]) -> tuple[Platform, ...]:

@@ -7,7 +7,7 @@ import pytest
 from helpers.plans import AMD64, ARM64, FACTS, HEAD, default_plan, planned, source, steps
 
 from buildspec.errors import UsageError
-from buildspec.plan.model import Plan, Target, User, WriteFile
+from buildspec.plan.model import AssembledSource, Plan, Target, User, WriteFile
 from buildspec.plan.planner import make_plan
 from buildspec.spec.values import Platform, Size
 
@@ -143,3 +143,26 @@ def test_the_default_images_run_as_1001_and_know_that_user() -> None:
         assert User("1001:1001") in steps(plan, one)
     (passwd,) = [w for w in steps(plan, "production") if isinstance(w, WriteFile) and w.path == "/etc/passwd"]
     assert "claudeflow:x:1001:1001:" in passwd.content
+
+
+def test_a_build_stage_that_copies_from_a_target_stage_finds_its_base_for_the_engine_s_platform() -> None:
+    text = """\
+spec = 1
+image = { name = "x", platforms = ["linux/amd64", "linux/arm64"], deliver = { app = "" } }
+bases.small = { debian = "trixie", packages = ["tzdata"], shell = false }
+bases.big = { debian = "trixie", packages = ["grep"] }
+
+[stages.app]
+from = "small"
+
+[stages.look]
+from = "big"
+runs-on = "build"
+gate = "test"
+copy = [{ from = "app", path = "/etc/passwd", to = "/seen" }]
+run = ["grep -q root /seen"]
+"""
+    plan = make_plan(source(text), FACTS, (ARM64,))
+    (small,) = [one for one in plan.sources if one.name == "small"]
+    assert isinstance(small, AssembledSource)
+    assert {recipe.platform for recipe in small.recipes} == {"linux/arm64", "linux/amd64"}
