@@ -153,7 +153,8 @@ def word(value: str) -> str:
 
 def _rest(value: str) -> str:
     """A value of an instruction that reads the rest of its line as one word."""
-    return value if re.fullmatch(r"[\w./:@+-]+", value, re.ASCII) else word(value)
+    # bare, what starts with a dash would be a flag
+    return value if re.fullmatch(r"[\w./:@+][\w./:@+-]*", value, re.ASCII) else word(value)
 
 
 def _plain(value: str) -> str:
