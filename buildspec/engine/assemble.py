@@ -195,7 +195,7 @@ def _made_since(cache: Path, key: str, moment: float) -> bool:
 
 def _make(recipe: Recipe, cache: Path, work: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Assemble a base and return its record for the cache."""
-    from buildspec.engine import apt, oci, rootfs
+    from buildspec.engine import apt, layers, oci, rootfs
 
     source = apt.mirror(recipe.suite)
     make = _configured if recipe.configured else _unpacked
@@ -207,7 +207,7 @@ def _make(recipe: Recipe, cache: Path, work: Path, say: Callable[[str], None]) -
     newest = rootfs.latest(tree)
     say("writing the layer")
     level = _LOCAL if recipe.configured else _DELIVERED
-    layer = oci.write_layer(tree, cache, latest=newest, level=level, work=work)
+    layer = layers.write_layer(tree, cache, latest=newest, level=level, work=work)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
     comment = _COMMENT.format(suite=recipe.suite)
     digest = oci.write_image(cache, layer, recipe.platform, created=created, path=PATH, comment=comment)

@@ -31,6 +31,8 @@ from buildspec.spec.values import Platform
 
 BASES = f"{bake.FOLDER}/bases"
 """OCI layouts of assembled bases, relative to the specification."""
+FRESH = 2.0
+"""Seconds that an answer about tags holds: a build in another folder may move one while this one runs."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,14 +121,17 @@ def build(
         MachineError: the machine, the engine or a registry isn't up to it.
     """
     start = time.monotonic()
+    tags = [target.tag for target in plan.targets if target.tag]
     with files.locked(
         around.root / bake.FOLDER / ".lock",
         lambda: around.say("another build of this folder runs; waiting for it"),
     ):
         prepared = prepare(plan, around, refresh=options.refresh)
+        asked = time.monotonic()
+        before = Later(lambda: around.driver.digest_of(tags))
         progress, digests = _run(plan, around, prepared, options)
-        # not any earlier: another build may move a tag while this one runs
-        before = Later(lambda: around.driver.digest_of([target.tag for target in plan.targets if target.tag]))
+        if time.monotonic() - asked > FRESH:
+            before = Later(lambda: around.driver.digest_of(tags))
         found = [_image(target, digests, around) for target in plan.targets if not target.gate]
         gates = tuple(_gate(target, around) for target in plan.targets if target.gate)
         accept(found)

@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from buildspec.engine import assemble as module
-from buildspec.engine import oci, rootfs
+from buildspec.engine import layers, oci, rootfs
 from buildspec.engine.assemble import assemble, assemble_all, export, index
 from buildspec.engine.rootfs import Package
 from buildspec.engine.tree import Entry, Tree
@@ -211,7 +211,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     def stand_in(recipe: Recipe, cache: Path, work: Path, say: Callable[[str], None]) -> dict[str, Any]:
         calls.append(recipe)
         say("assembling")
-        layer = oci.write_layer({"f": file(recipe.platform)}, cache, latest=9, level=6, work=work)
+        layer = layers.write_layer({"f": file(recipe.platform)}, cache, latest=9, level=6, work=work)
         digest = oci.write_image(cache, layer, recipe.platform, created="x", path="/", comment="c")
         blobs = oci.contents(cache, digest)
         return {"digest": digest, "unpacked": 1, "compressed": 2, "packages": {"a": "1"}, "blobs": blobs}

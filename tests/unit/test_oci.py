@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from buildspec.engine import oci
+from buildspec.engine import layers, oci
 from buildspec.engine.tree import Entry, Span, Tree, read_tar
 from buildspec.errors import MachineError
 
@@ -26,12 +26,12 @@ TREE: Tree = {
 }
 
 
-def layer(tree: Tree, store: Path, *, level: int = 6) -> oci.Layer:
+def layer(tree: Tree, store: Path, *, level: int = 6) -> layers.Layer:
     store.mkdir(exist_ok=True)
-    return oci.write_layer(tree, store, latest=100, level=level, work=store)
+    return layers.write_layer(tree, store, latest=100, level=level, work=store)
 
 
-def opened(store: Path, made: oci.Layer) -> tarfile.TarFile:
+def opened(store: Path, made: layers.Layer) -> tarfile.TarFile:
     return tarfile.open(fileobj=io.BytesIO(gzip.decompress(oci.blob(store, made.digest).read_bytes())))
 
 
