@@ -187,7 +187,8 @@ def test_a_tag_that_is_right_already_is_left_alone(here: Build) -> None:
     assert using.tagged == []
 
 
-def test_a_tag_that_another_build_moves_meanwhile_is_moved_back(here: Build) -> None:
+def test_a_tag_that_another_build_moves_meanwhile_is_moved_back(here: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FRESH", 0.0)
     using = driver(local={"web:latest": APP})
     using.during = lambda _: using.local.update({"web:latest": OLD})
     here.run(using)
