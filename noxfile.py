@@ -90,3 +90,9 @@ def tests(session: nox.Session) -> None:
     """Run this repository's own tests: units first, then those that need an engine."""
     python = environment("tests", "test")
     session.run(python, "-m", "pytest", *(session.posargs or ["tests/unit", "tests/engine"]), external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this program: `nox -s bench -- check`."""
+    session.run(environment(), "tests/bench.py", *session.posargs, external=True)

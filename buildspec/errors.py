@@ -163,6 +163,13 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(dict.fromkeys(diagnostics), key=lambda d: (d.place or nowhere, d.rule, d.message)))
 
 
+MOST = 1000
+"""Problems of a kind that are told; a text with more is none that a person wrote, and is not looked at further."""
+
+
+MORE = ", and there may be more"
+
+
 class SpecError(BuildspecError):
     """The specification is wrong: all its problems at once, in the order of the files.
 
@@ -177,5 +184,5 @@ class SpecError(BuildspecError):
         count = len(self.diagnostics)
         super().__init__(
             "\n".join(d.render() for d in self.diagnostics),
-            f"{count} problem{'s' if count != 1 else ''} found; nothing was built",
+            f"{count} problem{'s' if count != 1 else ''} found{MORE if count >= MOST else ''}; nothing was built",
         )

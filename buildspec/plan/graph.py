@@ -6,7 +6,8 @@ a target image and a build stage start from is therefore written twice, once for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import attrs
 
@@ -26,36 +27,73 @@ class Node:
 
 def place_of(spec: Spec, name: str) -> Where:
     """Where a stage runs: as it says, else as the stage it starts from."""
-    while name in spec.stages:
-        stage = spec.stages[name]
-        if stage.runs_on is not None:
-            return Where(stage.runs_on)
-        name = stage.from_
-    return Where.TARGET
+    return _descent(spec, name).where
 
 
 def chain(spec: Spec, name: str) -> tuple[str, ...]:
     """The stage and those it starts from, the one nearest to the base first."""
     names: list[str] = []
     while name in spec.stages:
-        names.insert(0, name)
+        names.append(name)
         name = spec.stages[name].from_
-    return tuple(names)
+    return tuple(reversed(names))
 
 
 def base_of(spec: Spec, name: str) -> str:
     """The base at the root of a stage, or `scratch`."""
-    return spec.stages[chain(spec, name)[0]].from_
+    return _descent(spec, name).base
 
 
 def workdir_of(spec: Spec, name: str) -> str:
     """The working folder at the end of a stage; `/` when none of its chain sets one."""
-    folder = "/"
-    for stage in chain(spec, name):
-        below = spec.stages[stage].workdir
-        if below:
-            folder = below if below.startswith("/") else f"{folder.rstrip('/')}/{below}"
-    return folder
+    return _descent(spec, name).workdir
+
+
+@attrs.frozen
+class _Descent:
+    """What a stage has from those it starts from."""
+
+    base: str
+    where: Where = Where.TARGET
+    workdir: str = "/"
+
+
+class _Identity:
+    """A specification as a key; comparing two by their contents would take as long as what is remembered."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    def __hash__(self) -> int:
+        return id(self.spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.spec is other.spec
+
+
+def _descent(spec: Spec, name: str) -> _Descent:
+    return _descents(_Identity(spec)).get(name) or _Descent(name)
+
+
+@lru_cache(maxsize=1)
+def _descents(key: _Identity) -> Mapping[str, _Descent]:
+    """Of all stages at once: one by one, a chain of them would be walked again for each of its links."""
+    stages = key.spec.stages
+    found: dict[str, _Descent] = {}
+    for start in stages:
+        trail = []
+        name = start
+        while name in stages and name not in found:
+            trail.append(name)
+            name = stages[name].from_
+        above = found.get(name) or _Descent(name)
+        for one in reversed(trail):
+            stage = stages[one]
+            where = Where(stage.runs_on) if stage.runs_on else above.where
+            below = stage.workdir
+            folder = below if below.startswith("/") else f"{above.workdir.rstrip('/')}/{below}"
+            above = found[one] = _Descent(above.base, where, folder if below else above.workdir)
+    return found
 
 
 def order(spec: Spec, wanted: Iterable[str]) -> tuple[Node, ...]:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 import attrs
 
 from buildspec.errors import UsageError
+from buildspec.spec.families import DEBIAN_ARCHITECTURES
 
 FORMAT = 2
 """Raised whenever the assembler writes something else for the same packages: older results are not used."""
-
-ARCHITECTURES: Mapping[str, str] = MappingProxyType(
-    {
-        "linux/386": "i386",
-        "linux/amd64": "amd64",
-        "linux/arm/v7": "armhf",
-        "linux/arm64": "arm64",
-        "linux/ppc64le": "ppc64el",
-        "linux/riscv64": "riscv64",
-        "linux/s390x": "s390x",
-    }
-)
-"""Debian's name of each platform's architecture."""
 
 
 def _sorted_unique(values: Iterable[str]) -> tuple[str, ...]:
@@ -56,10 +43,10 @@ class Recipe:
         Raises:
             UsageError: Debian has no such architecture.
         """
-        if self.platform not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
+        if self.platform not in DEBIAN_ARCHITECTURES:
+            known = ", ".join(DEBIAN_ARCHITECTURES)
             raise UsageError(f"no Debian architecture for platform {self.platform!r}", f"use one of {known}")
-        return ARCHITECTURES[self.platform]
+        return DEBIAN_ARCHITECTURES[self.platform]
 
     @property
     def title(self) -> str:

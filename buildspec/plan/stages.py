@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 import attrs
 
@@ -85,6 +86,10 @@ class Expander:
         if stage.gate:
             yield self._report(node)
 
+    @cached_property
+    def _taken(self) -> frozenset[str]:
+        return frozenset(self.names.values())
+
     def traits(self, name: str) -> Traits:
         """What a stage's base provides, its packages included."""
         root = base_of(self.spec, name)
@@ -146,7 +151,7 @@ class Expander:
         origin = self._origin(node, "packages")
         root = self._from(node)
         stages = []
-        if root not in self.names.values():
+        if root not in self._taken:
             stages.append(self._stage(node, f"{node.stage}.root", root, ()))
             root = stages[0].name
         run = packages.install_for_target(wanted, root, self._mounts(node, secrets.NETWORK))

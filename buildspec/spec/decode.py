@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from math import isfinite
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -19,7 +20,7 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, override
 
-from buildspec.errors import Diagnostic, SpecError, quoted
+from buildspec.errors import MOST, Diagnostic, SpecError, quoted
 from buildspec.spec import model, values
 from buildspec.spec.document import Document
 from buildspec.spec.overlay import PROFILES, closest, suggest
@@ -50,7 +51,8 @@ def decode_draft(document: Document) -> tuple[model.Spec, list[Diagnostic]]:
         stays UNKNOWN.
 
     Raises:
-        SpecError: the document is for another version of the language, so that nothing is known of it.
+        SpecError: the document is for another version of the language, so that nothing is known of it; or its
+            problems are too many.
     """
     _same_version(document)
     data: dict[str, Any] = _copied(document.data)
@@ -60,9 +62,11 @@ def decode_draft(document: Document) -> tuple[model.Spec, list[Diagnostic]]:
             spec: model.Spec = _converter().structure(data, model.Spec)
         except ClassValidationError as error:
             # what is wrong makes way for UNKNOWN, and the rest is decoded once more
-            for flaw in list(_flaws(error, (), data)):
+            for flaw in list(islice(_flaws(error, (), data), MOST)):
                 problems.append(flaw.diagnostic(document))
                 flaw.hide(data)
+            if len(problems) >= MOST:
+                raise SpecError(problems) from None
         else:
             return spec, problems
 
@@ -373,7 +377,9 @@ def _each(items: Iterable[tuple[Any, Any]], hook: Hook, item: object) -> dict[An
             done[key] = hook(value, item)
         except (_ProblemError, ClassValidationError, IterableValidationError) as problem:
             problem.__notes__ = [IterableValidationNote(f"at {key!r}", key, item)]
-            problems.append(problem)
+            problems.append(problem.with_traceback(None))  # it would keep all that was being read
+            if len(problems) == MOST:
+                break
     if problems:
         raise IterableValidationError("wrong elements", problems, dict)
     return done
@@ -397,7 +403,7 @@ def _base(_: object, converter: Converter) -> Hook:
         if type(value) is not dict:
             raise _expect("a table", value)
         named = [kind for kind in model.BASE_KINDS if kind in value]
-        named = named or [kind for key in value if (kind := closest(key, model.BASE_KINDS))][:1]
+        named = named or [kind for key in islice(value, MOST) if (kind := closest(key, model.BASE_KINDS))][:1]
         if len(named) != 1:
             wanted = " or ".join(f"'{kind}'" for kind in model.BASE_KINDS)
             text = f"a base has either {wanted}; {'both are' if named else 'neither is'} there"

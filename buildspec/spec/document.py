@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from buildspec.errors import Diagnostic, Place, SpecError
 from buildspec.spec.positions import Path, Positions
@@ -64,7 +62,7 @@ class Document:
 
 def _place(file: str, positions: Positions, start: int, end: int) -> Place:
     line, column = positions.line_column(start)
-    text = positions.line_text(line)
+    text = positions.line_at(start)
     width = min(end - start, len(text) - column + 1)
     return Place(file, line, column, max(1, width), text)
 
@@ -91,9 +89,42 @@ def parse(text: str, file: str) -> Document:
     return Document(file, data, positions)
 
 
+_ESCAPE = re.compile(r"\\(?:(x..|u.{4}|U.{8})|([ \t]*\n[ \t\n]*)|(.))", re.DOTALL)
+_ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
+
+
 def _scalar(raw: str) -> object:
+    """The value of a scalar that the scanner found to be well-formed; a day or time may still not exist.
+
+    Strings, booleans and plain integers, all that most specifications hold, are read here; the rest by tomlkit, which
+    is loaded when there is something for it to read.
+    """
+    if raw[0] in "\"'":
+        return _string(raw)
+    if raw in ("true", "false"):
+        return raw == "true"
+    return int(raw) if raw.isdecimal() else _by_tomlkit(raw)
+
+
+def _by_tomlkit(raw: str) -> object:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    # TOML 1.1 lets a time be without seconds, tomlkit doesn't yet
+    whole = re.sub(r"^((?:[0-9-]{10}[Tt ])?[0-9]{2}:[0-9]{2})(?!:)", r"\1:00", raw)
     try:
-        return tomlkit.value(raw).unwrap()
+        return tomlkit.value(whole).unwrap()
     except TOMLKitError as error:
         reason = re.sub(r" at line \d+ col \d+$", "", str(error))
         raise ValueError(reason[:1].lower() + reason[1:]) from error
+
+
+def _string(raw: str) -> str:
+    long = raw[:3] in ('"""', "'''")
+    text = raw[3:-3].removeprefix("\n") if long else raw[1:-1]
+    return _ESCAPE.sub(_unescaped, text) if raw[0] == '"' and "\\" in text else text
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code, fold, letter = match.groups()
+    return chr(int(code[1:], 16)) if code else "" if fold else _ESCAPED[letter]

@@ -7,6 +7,7 @@ own images, as of 2026-11. An assembled base's programs follow from its packages
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, assert_never
 
 import attrs
@@ -34,7 +35,60 @@ class Traits:
     """Lines of /etc/group, likewise."""
     programs: Mapping[str, str] = attrs.Factory(dict)
     """Absolute paths of its interpreters and tools."""
+    users: Mapping[str, int] = attrs.Factory(dict)
+    """Accounts of its /etc/passwd with their ids."""
+    entrypoint: bool = False
+    """Its image has an entrypoint: `cmd` alone is arguments."""
+    platforms: tuple[str, ...] = ()
+    """What its image is published for; empty when that isn't known. The usual variant is left out."""
 
+
+# Accounts of the distributions' own images, with their ids: alpine-baselayout and base-passwd.
+_ALPINE_USERS = {
+    "root": 0,
+    "bin": 1,
+    "daemon": 2,
+    "lp": 4,
+    "sync": 5,
+    "shutdown": 6,
+    "halt": 7,
+    "mail": 8,
+    "news": 9,
+    "uucp": 10,
+    "cron": 16,
+    "ftp": 21,
+    "sshd": 22,
+    "games": 35,
+    "ntp": 123,
+    "guest": 405,
+    "nobody": 65534,
+}
+_DEBIAN_USERS = {
+    "root": 0,
+    "daemon": 1,
+    "bin": 2,
+    "sys": 3,
+    "sync": 4,
+    "games": 5,
+    "man": 6,
+    "lp": 7,
+    "mail": 8,
+    "news": 9,
+    "uucp": 10,
+    "proxy": 13,
+    "www-data": 33,
+    "backup": 34,
+    "list": 38,
+    "irc": 39,
+    "_apt": 42,
+    "nobody": 65534,
+}
+
+# What the images are published for: the official images' library files and the distroless README, as of 2026-11.
+_ALPINE_PLATFORMS = ("amd64", "arm/v6", "arm/v7", "arm64", "386", "ppc64le", "riscv64", "s390x")
+_DEBIAN_PLATFORMS = ("amd64", "arm/v5", "arm/v7", "arm64", "386", "mips64le", "ppc64le", "riscv64", "s390x")
+_NODE_PLATFORMS = ("amd64", "arm/v6", "arm/v7", "arm64", "ppc64le", "s390x")
+_DISTROLESS_PLATFORMS = ("amd64", "arm/v7", "arm64", "ppc64le", "riscv64", "s390x")
 
 # Accounts of a base without tools: those of the distroless images, which scanners and users expect.
 _DISTROLESS_PASSWD = (
@@ -78,6 +132,8 @@ _ALPINE = Traits(  # noqa: S604 - `shell` is a path
     packages="apk",
     accounts="busybox",
     programs={"sh": "/bin/sh", "wget": "/usr/bin/wget", "apk": "/sbin/apk"},
+    users=_ALPINE_USERS,
+    platforms=_ALPINE_PLATFORMS,
 )
 _DEBIAN = Traits(  # noqa: S604 - `shell` is a path
     family="debian",
@@ -86,8 +142,17 @@ _DEBIAN = Traits(  # noqa: S604 - `shell` is a path
     packages="apt",
     accounts="shadow",
     programs={"sh": "/bin/sh", "bash": "/bin/bash", "apt-get": "/usr/bin/apt-get", "perl": "/usr/bin/perl"},
+    users=_DEBIAN_USERS,
+    platforms=_DEBIAN_PLATFORMS,
 )
-_DISTROLESS = Traits(family="distroless-base", libc="glibc", passwd=_DISTROLESS_PASSWD, group=_DISTROLESS_GROUP)
+_DISTROLESS = Traits(
+    family="distroless-base",
+    libc="glibc",
+    passwd=_DISTROLESS_PASSWD,
+    group=_DISTROLESS_GROUP,
+    users={"root": 0, "nobody": 65534, "nonroot": 65532},
+    platforms=_DISTROLESS_PLATFORMS,
+)
 _NODE = {"node": "/usr/local/bin/node", "npm": "/usr/local/bin/npm", "npx": "/usr/local/bin/npx"}
 _PYTHON = {"python3": "/usr/local/bin/python3", "python": "/usr/local/bin/python", "pip": "/usr/local/bin/pip"}
 
@@ -96,28 +161,65 @@ def _kin(traits: Traits, family: str, programs: Mapping[str, str]) -> Traits:
     return attrs.evolve(traits, family=family, programs={**traits.programs, **programs})
 
 
+def _node(traits: Traits, family: str) -> Traits:
+    users = {**traits.users, "node": 1000}
+    return attrs.evolve(_kin(traits, family, _NODE), users=users, entrypoint=True, platforms=_NODE_PLATFORMS)
+
+
+_DISTROLESS_NODE = attrs.evolve(
+    _kin(_DISTROLESS, "distroless-node", {"node": "/nodejs/bin/node"}),
+    entrypoint=True,
+    platforms=("amd64", "arm/v7", "arm64", "ppc64le", "s390x"),
+)
+_DISTROLESS_PYTHON = attrs.evolve(
+    _kin(_DISTROLESS, "distroless-python", {"python3": "/usr/bin/python3", "python": "/usr/bin/python"}),
+    entrypoint=True,
+)
+
 FAMILIES: Mapping[str, Traits] = {
     traits.family: traits
     for traits in (
         _ALPINE,
-        _kin(_ALPINE, "alpine-node", _NODE),
+        _node(_ALPINE, "alpine-node"),
         _kin(_ALPINE, "alpine-python", _PYTHON),
-        _kin(_ALPINE, "wolfi", {}),
+        attrs.evolve(_ALPINE, family="wolfi", platforms=("amd64", "arm64")),
         _DEBIAN,
-        _kin(_DEBIAN, "debian-node", _NODE),
+        _node(_DEBIAN, "debian-node"),
         _kin(_DEBIAN, "debian-python", _PYTHON),
-        _kin(_DEBIAN, "ubuntu", {}),
+        attrs.evolve(
+            _DEBIAN,
+            family="ubuntu",
+            users={**_DEBIAN_USERS, "ubuntu": 1000},
+            platforms=("amd64", "arm/v7", "arm64", "ppc64le", "riscv64", "s390x"),
+        ),
         _DISTROLESS,
         _kin(_DISTROLESS, "distroless-cc", {}),
         attrs.evolve(_DISTROLESS, family="distroless-static", libc=""),
-        _kin(_DISTROLESS, "distroless-node", {"node": "/nodejs/bin/node"}),
-        _kin(_DISTROLESS, "distroless-python", {"python3": "/usr/bin/python3", "python": "/usr/bin/python"}),
+        _DISTROLESS_NODE,
+        _DISTROLESS_PYTHON,
         Traits(family="scratch"),
     )
 }
 
+DEBIAN_ARCHITECTURES: Mapping[str, str] = MappingProxyType(
+    {
+        "linux/386": "i386",
+        "linux/amd64": "amd64",
+        "linux/arm/v7": "armhf",
+        "linux/arm64": "arm64",
+        "linux/ppc64le": "ppc64el",
+        "linux/riscv64": "riscv64",
+        "linux/s390x": "s390x",
+    }
+)
+"""Debian's name of each platform's architecture, of those that bases are assembled for."""
+DEBIAN_PLATFORMS = tuple(platform.removeprefix("linux/") for platform in DEBIAN_ARCHITECTURES)
+
+PACKAGES_WITHOUT_PROGRAMS = frozenset({"ca-certificates", "tzdata", "musl-locales", "libc6", "libstdc++", "libstdc++6"})
+"""Packages that well-known images have for their files alone."""
+
 # Programs of Debian packages that commands and entrypoints name; the whole list is the archive's.
-_PACKAGE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+PACKAGE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "nodejs": ("/usr/bin/node",),
     "npm": ("/usr/bin/npm", "/usr/bin/npx"),
     "git": ("/usr/bin/git",),
@@ -151,11 +253,12 @@ def traits(base: Base) -> Traits:
 
 def assembled_traits(packages: tuple[str, ...], *, shell: bool) -> Traits:
     """Traits of a base assembled from these packages."""
-    programs = {path.rsplit("/", 1)[1]: path for package in packages for path in _PACKAGE_PROGRAMS.get(package, ())}
+    programs = {path.rsplit("/", 1)[1]: path for package in packages for path in PACKAGE_PROGRAMS.get(package, ())}
     if not shell:
-        return _kin(_DISTROLESS, "debian-distroless", programs)
+        return attrs.evolve(_kin(_DISTROLESS, "debian-distroless", programs), platforms=DEBIAN_PLATFORMS)
     known = _kin(_DEBIAN, "debian-assembled", programs)
-    return attrs.evolve(known, passwd=_DEBIAN_PASSWD, group=_DEBIAN_GROUP)
+    users = {line.split(":")[0]: int(line.split(":")[2]) for line in _DEBIAN_PASSWD}
+    return attrs.evolve(known, passwd=_DEBIAN_PASSWD, group=_DEBIAN_GROUP, users=users, platforms=DEBIAN_PLATFORMS)
 
 
 def guess(reference: str) -> Traits | None:

@@ -16,8 +16,10 @@ from buildspec.spec.fragments import Fragment, parse_fragment
 from buildspec.spec.model import Spec
 from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables, profile_problems
 
-MAX_BYTES = 64_000
-"""A file larger than this is refused before it is parsed: no person wrote it, and it would take its time."""
+MAX_BYTES = 4_000_000
+"""A file larger than this is refused before it is parsed: 5,000 stages fit in, and it would take its memory."""
+MAX_FRAGMENT = 64_000
+"""A fragment larger than this is refused: a person wrote it, and its commands are no data."""
 FOLDER = "stages"
 """Where fragments are, next to the specification."""
 
@@ -115,17 +117,17 @@ def read(path: Path, shown: str = "") -> Document:
         SpecError: it can't be read, isn't UTF-8 or isn't TOML.
     """
     shown = shown or path.name
-    return parse(_text(path, shown), shown)
+    return parse(_text(path, shown, MAX_BYTES), shown)
 
 
-def _text(path: Path, shown: str) -> str:
-    """The text of a file.
+def _text(path: Path, shown: str, most: int) -> str:
+    """The text of a file of so many bytes at most.
 
     Raises:
         SpecError: it can't be read, or isn't UTF-8.
     """
     try:
-        raw = _bytes(path, shown)
+        raw = _bytes(path, shown, most)
     except FileNotFoundError as error:
         if path.is_symlink():
             raise _unreadable(shown, f"is a link to '{path.readlink()}', which does not exist") from error
@@ -139,7 +141,7 @@ def _text(path: Path, shown: str) -> str:
         raise _not_utf8(raw, error.start, shown) from error
 
 
-def _bytes(path: Path, shown: str) -> bytes:
+def _bytes(path: Path, shown: str, most: int) -> bytes:
     """The bytes of a regular file; opening doesn't wait for the other end of a pipe."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -147,11 +149,12 @@ def _bytes(path: Path, shown: str) -> bytes:
         if not stat.S_ISREG(mode):
             raise _unreadable(shown, f"is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}, not a file")
         with open(descriptor, "rb", closefd=False) as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     finally:
         os.close(descriptor)
-    if len(raw) > MAX_BYTES:
-        raise _unreadable(shown, f"is larger than {MAX_BYTES // 1000} kB")
+    if len(raw) > most:
+        size = f"{most // 10**6} MB" if most >= 10**6 else f"{most // 1000} kB"
+        raise _unreadable(shown, f"is larger than {size}")
     return raw
 
 
@@ -178,7 +181,7 @@ def _fragments(root: Path) -> tuple[dict[str, Fragment], list[Diagnostic]]:
     for file in sorted(folder.glob("*.Dockerfile")) if folder.is_dir() else ():
         shown = f"{FOLDER}/{file.name}"
         try:
-            found[file.name.removesuffix(".Dockerfile")] = parse_fragment(_text(file, shown), shown)
+            found[file.name.removesuffix(".Dockerfile")] = parse_fragment(_text(file, shown, MAX_FRAGMENT), shown)
         except SpecError as error:
             problems += error.diagnostics
     return found, problems

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import attrs
 
-from buildspec.errors import Diagnostic, UsageError, quoted
+from buildspec.errors import MOST, Diagnostic, UsageError, quoted
 from buildspec.spec.document import Document
 from buildspec.spec.model import BASE_KINDS, toml_key
 from buildspec.spec.model import Spec as Root
@@ -36,12 +37,26 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str:
     """The known name that is nearest to this one, or an empty string."""
-    names = list(known)
-    # comparing takes its time; no name that is meant is so long, and no list that is looked through so full
-    if len(name) > 100 or len(names) > 500:
+    if len(name) > 100:  # comparing takes its time, and no name that is meant is so long
         return ""
+    names = tuple(known)
+    if len(names) > 100:
+        index = _neighbours(names)
+        return next((index[one] for one in _shorter(name) if one in index), "")
+    from difflib import get_close_matches  # here, as a right specification needs it not
+
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     return close[0] if close else ""
+
+
+@lru_cache(maxsize=4)
+def _neighbours(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Many names by themselves less a letter each: two that share that differ in a letter or two."""
+    return {short: name for name in reversed(names) if len(name) <= 100 for short in _shorter(name)}
+
+
+def _shorter(name: str) -> Iterable[str]:
+    return (name, *(name[:at] + name[at + 1 :] for at in range(len(name))))
 
 
 # --- profiles -------------------------------------------------------------------------------------------
@@ -85,7 +100,9 @@ def profile_problems(document: Document) -> list[Diagnostic]:
     else:
         wrong = [(PROFILES,)]
     message = "expected a table of what differs; write it as [profiles.name]"
-    return [Diagnostic("wrong-type", f"{spell(path)}: {message}", document.place(path, key=True)) for path in wrong]
+    return [
+        Diagnostic("wrong-type", f"{spell(path)}: {message}", document.place(path, key=True)) for path in wrong[:MOST]
+    ]
 
 
 def _merge(
@@ -102,11 +119,17 @@ def _merge(
         if isinstance(value, Mapping) and isinstance(under, Mapping) and not _other_kind(at, under, value):
             merged[key] = _merge(under, value, at, written, moved)
         else:
-            for stale in [known for known in moved if known[: len(at)] == at]:
-                del moved[stale]
+            _forget(moved, at, under)
             merged[key] = value
             moved[at] = written
     return merged
+
+
+def _forget(moved: dict[Path, Path | str], path: Path, replaced: object) -> None:
+    """Take out where a value, and what is in it, came from: something else stands there now."""
+    moved.pop(path, None)
+    for key, value in replaced.items() if isinstance(replaced, Mapping) else ():
+        _forget(moved, (*path, key), value)
 
 
 def _other_kind(path: Path, below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
@@ -195,7 +218,7 @@ def _never(_: str) -> str:
 def _lookup(document: Document, declared: object, given: Mapping[str, str]) -> Callable[[str], str]:
     """The function from a variable's name to its value; it raises _NoVariableError."""
     roots = [toml_key(field.name) for field in attrs.fields(Root)]
-    misspelt = any(key not in roots and closest(key, roots) == "vars" for key in document.data)
+    misspelt = any(key not in roots and closest(key, roots) == "vars" for key in islice(document.data, MOST))
     known = {**given, **(declared if isinstance(declared, Mapping) else {})}
 
     def value(name: str) -> str:
@@ -216,11 +239,17 @@ def _plain(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@attrs.frozen
+MAX_FILLED = 8_000_000
+"""Characters of all strings with variables; a long value that is used often would fill the memory."""
+
+
+@attrs.define
 class _Filler:
     document: Document
     problems: list[Diagnostic]
     value: Callable[[str], str]
+    filled: int = 0
+    """Characters of the strings so far."""
 
     def fill(self, item: Any, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
         match item:
@@ -234,9 +263,12 @@ class _Filler:
                 return item
 
     def text(self, text: str, path: Path) -> str:
+        unknown: str = UNKNOWN
         if "${" not in text or isinstance(self.document.moved.get(path), str):
             return text  # what was typed on the command line is meant as it stands
-        written = list(_REFERENCE.finditer(self.document.written(path)))
+        if len(self.problems) >= MOST:
+            return unknown
+        written = list(islice(_REFERENCE.finditer(self.document.written(path)), MOST))
         filled = ""
         at = 0
         wrong = False
@@ -244,13 +276,24 @@ class _Filler:
             filled += text[at : match.start()]
             at = match.end()
             try:
-                filled += self.one(match)
+                put = self.one(match)
+                self.count(len(put))
+                filled += put
             except _NoVariableError as error:
                 wrong = True
                 if message := str(error):
                     place = self.document.place(path, within=_within(written, index, match))
                     self.problems.append(Diagnostic("unknown-variable", f"{spell(path)}: {message}", place))
-        return UNKNOWN if wrong else filled + text[at:]
+                if len(self.problems) >= MOST or self.filled > MAX_FILLED:
+                    break
+        return unknown if wrong else filled + text[at:]
+
+    def count(self, characters: int) -> None:
+        if self.filled > MAX_FILLED:
+            raise _NoVariableError
+        self.filled += characters
+        if self.filled > MAX_FILLED:
+            raise _NoVariableError(f"variables have put in more than {MAX_FILLED:,} characters; use shorter values")
 
     def one(self, match: re.Match[str]) -> str:
         if match.group(1):

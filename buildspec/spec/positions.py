@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Mapping
 
 import attrs
@@ -13,6 +12,7 @@ from buildspec.errors import shortened
 Path = tuple[str | int, ...]
 """Keys and array indexes from the root of a document to a value."""
 
+_BLOCK = 4096
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -48,28 +48,32 @@ class Positions:
     text: str
     """The whole document."""
     spans: Mapping[Path, Span] = attrs.Factory(dict)
-    _lines: list[str] = attrs.field(init=False, repr=False)
-    _starts: list[int] = attrs.field(init=False, repr=False)
+    _breaks: list[int] = attrs.field(init=False, repr=False, eq=False)
+    """Line breaks before each block of the text: an entry a line would take more memory than the text."""
+    _lines: dict[int, str] = attrs.field(init=False, repr=False, eq=False, factory=dict)
+    """Lines by their offsets, as they were asked for: a long one with many problems is held once."""
 
-    @_lines.default
-    def _split(self) -> list[str]:
-        return self.text.split("\n")
-
-    @_starts.default
-    def _offsets(self) -> list[int]:
-        starts = [0]
-        for line in self._lines:
-            starts.append(starts[-1] + len(line) + 1)
-        return starts
+    @_breaks.default
+    def _counted(self) -> list[int]:
+        counts = [0]
+        for start in range(0, len(self.text), _BLOCK):
+            counts.append(counts[-1] + self.text.count("\n", start, start + _BLOCK))
+        return counts
 
     def line_column(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both from 1."""
-        line = bisect_right(self._starts, offset, hi=len(self._lines))
-        return line, offset - self._starts[line - 1] + 1
+        offset = min(offset, len(self.text))
+        block = offset // _BLOCK
+        line = self._breaks[block] + self.text.count("\n", block * _BLOCK, offset) + 1
+        return line, offset - self.text.rfind("\n", 0, offset)
 
-    def line_text(self, line: int) -> str:
-        """The source line of that number, without its end; empty when there is none."""
-        return self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+    def line_at(self, offset: int) -> str:
+        """The source line that an offset is in, without its end."""
+        start = self.text.rfind("\n", 0, offset) + 1
+        if start not in self._lines:
+            end = self.text.find("\n", start)
+            self._lines[start] = self.text[start : end if end >= 0 else None]
+        return self._lines[start]
 
     def nearest(self, path: Path) -> Span | None:
         """The span of the path, or of the closest of its parents that was written down."""

@@ -1,7 +1,7 @@
 """TOML text in, its values and the place of each out, or what is wrong with the text and where.
 
-tomlkit reads the scalars. Of whole documents it tells neither where values stand nor, in a user's words, why a text
-isn't TOML; and it takes minutes to merge some hundreds of dotted keys.
+The parsers there are tell neither where values stand nor, in a user's words, why a text isn't TOML; and tomlkit takes
+minutes to merge some hundreds of dotted keys. The language is TOML 1.1.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from buildspec.spec.positions import Path, Positions, Span, spell
 
 MAX_DEPTH = 32
 """Tables and arrays within each other; more is a mistake, and would exhaust the stack of what reads them."""
-MAX_VALUES = 2000
-"""Keys and elements of arrays; with more it would take seconds to find all that is wrong."""
+MAX_VALUES = 75_000
+"""Keys and elements of arrays: 15 for each of 5,000 stages. More would take more than a second to read."""
+MAX_FLAWS = 1000
+"""After so many the rest isn't looked at."""
 
 
 @attrs.frozen(order=True)
@@ -66,7 +68,7 @@ _TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _SCALAR = re.compile(
     r"true|false|[+-]?(?:inf|nan)"
     r"|(?P<radix>0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*+|0o[0-7](?:_?[0-7])*+|0b[01](?:_?[01])*+)"
-    rf"|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[Tt ]{_TIME}(?:[Zz]|[+-][0-9]{{2}}:[0-9]{{2}})?)?|{_TIME}"
+    rf"|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[Tt ]{_TIME}(?:[Zz]|[+-][0-9]{{2}}:[0-5][0-9])?)?|{_TIME}"
     rf"|{_INTEGER}(?:(?:\.{_DIGITS})(?:{_EXPONENT})?|{_EXPONENT})|(?P<integer>{_INTEGER})"
 )
 _AFTER_SCALAR = re.compile(r"[ \t\r\n,\]}#]|\Z")
@@ -215,7 +217,7 @@ class _Scanner:
                 self.kinds[path] = ("header", span[0])
             case _:
                 line = self.text.count("\n", 0, where) + 1
-                self.flaws.append(Flaw(*span, f"'{spell(path)}' is defined already, in line {line}"))
+                self.flaw(*span, f"'{spell(path)}' is defined already, in line {line}")
 
     # --- keys --------------------------------------------------------------------------------------------
 
@@ -268,7 +270,7 @@ class _Scanner:
         try:
             return self.read(raw)
         except ValueError as error:
-            self.flaws.append(Flaw(start, start + len(raw), f"{quoted(raw)} is not a value: {error}"))
+            self.flaw(start, start + len(raw), f"{quoted(raw)} is not a value: {error}")
             return None
 
     def string(self, *, multiline: bool = True) -> str:
@@ -369,10 +371,16 @@ class _Scanner:
 
     # --- helpers -----------------------------------------------------------------------------------------
 
+    def flaw(self, start: int, end: int, message: str) -> None:
+        """Note something wrong that one can read on after."""
+        self.flaws.append(Flaw(start, end, message))
+        if len(self.flaws) == MAX_FLAWS:
+            raise ScanError([])
+
     def counted(self) -> None:
         self.values += 1
         if self.values > MAX_VALUES:
-            self.stop(f"more than {MAX_VALUES} keys and values; no image needs so many")
+            self.stop(f"more than {MAX_VALUES:,} keys and values; no image needs so many")
 
     def skip(self, pattern: re.Pattern[str]) -> None:
         if (match := pattern.match(self.text, self.at)) is not None:

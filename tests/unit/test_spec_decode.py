@@ -94,9 +94,13 @@ def test_every_key_of_the_other_tables_is_decoded_to_what_it_says() -> None:
 def test_every_key_of_a_stage_is_decoded_to_what_it_says() -> None:
     stages = decoded(COMPLETE).stages
     assert list(stages) == ["build", "test", "app", "small"]
-    assert stages["build"] == Stage(from_="node", runs_on="build", run=("npm ci", "npm run build"), secrets=("token",))
+    run = ("npm run prepare", "npm run build")
+    assert stages["build"] == Stage(from_="node", runs_on="build", run=run, secrets=("token",))
     assert stages["test"] == Stage(from_="build", gate="test", on_unavailable="warn", run=("npm test",))
-    assert stages["small"] == Stage(from_="assembled", budget=Budget(unpacked=Size(100_000_000)))
+    health = Healthcheck(test=("node", "--version"))
+    assert stages["small"] == Stage(
+        from_="assembled", users=("web",), user="web", healthcheck=health, budget=Budget(unpacked=Size(100_000_000))
+    )
     assert stages["app"] == Stage(
         from_="node",
         args={"VERSION": "1"},
@@ -189,7 +193,8 @@ WRONG: Mapping[str, object] = {
 }
 RIGHT = {str: {"a string"}, int: {"an integer"}, bool: {"a boolean"}, float: {"a float", "an integer"}}
 """What may stand where there is a value of a type; parsed strings refuse theirs nevertheless."""
-COMMANDS = [("stages", "app", key) for key in ("entrypoint", "cmd")] + [("stages", "app", "healthcheck", "test")]
+COMMANDS: list[Path] = [("stages", "app", key) for key in ("entrypoint", "cmd")]
+COMMANDS += [("stages", name, "healthcheck", "test") for name in ("app", "small")]
 
 
 def places(value: object, path: Path = ()) -> Iterator[Path]:
@@ -274,7 +279,10 @@ def test_a_missing_key_is_told_only_when_it_is_needed(path: Path) -> None:
         ("users", "web", "gid"),
         ("stages", "app", "copy", 1, "path"),
         ("stages", "app", "healthcheck", "test"),
+        ("stages", "small", "healthcheck", "test"),
         ("tests", "answers", "run"),
+        ("waivers", 0, "rule"),
+        ("waivers", 0, "reason"),
         *((("stages", name, "from")) for name in ("build", "test", "app", "small")),
     }
     rule = "base-kind" if path[-1] in ("image", "debian") and path[0] == "bases" else "missing-key"
