@@ -8,9 +8,23 @@ from pathlib import Path
 
 import attrs
 
-from buildspec.checks import bases, fragments, graph, waivers
-from buildspec.checks.rules import Rule, Subject, known, severity_of
-from buildspec.errors import Diagnostic, SpecError, in_order
+from buildspec.checks import (
+    bases,
+    cache,
+    fragments,
+    graph,
+    images,
+    injection,
+    paths,
+    platforms,
+    programs,
+    release,
+    runtime,
+    safety,
+    waivers,
+)
+from buildspec.checks.rules import Rule, Subject, is_waivable, known, severity_of
+from buildspec.errors import MOST, Diagnostic, SpecError, in_order
 from buildspec.spec.document import Document
 from buildspec.spec.load import Selection, Source, draft
 
@@ -21,12 +35,14 @@ RULES: tuple[Rule, ...] = (
     graph.stage_cycle,
     graph.reserved_name,
     graph.nothing_delivered,
-    graph.tag_collision,
     graph.start_from_gate,
     graph.copy_from_gate,
     graph.gate_delivered,
     graph.runs_on_conflict,
     graph.builder_delivered,
+    graph.unused_stage,
+    graph.duplicate_platform,
+    graph.missing_fragment,
     bases.unknown_family,
     bases.packages_without_manager,
     bases.users_without_accounts,
@@ -35,12 +51,52 @@ RULES: tuple[Rule, ...] = (
     bases.unknown_account,
     bases.unknown_user,
     bases.unknown_owner,
+    programs.command_not_in_image,
+    images.libc_mismatch,
+    images.user_not_in_image,
+    images.root_user,
+    images.user_out_of_range,
+    images.config_not_inherited,
+    images.base_past_end_of_life,
+    images.unpinned_base,
+    platforms.emulated_run,
+    platforms.platform_leak,
+    platforms.base_lacks_platform,
+    cache.sources_before_dependencies,
+    cache.missing_lock_file,
+    cache.uncached_install,
     fragments.instruction_in_fragment,
     fragments.unfinished_instruction,
     fragments.directive_in_fragment,
     fragments.unused_fragment,
     fragments.undeclared_secret,
     fragments.line_break,
+    safety.secret_in_env,
+    safety.secret_in_arg,
+    safety.secret_in_label,
+    safety.secret_in_command,
+    safety.download_at_run_time,
+    safety.remote_add,
+    safety.unsafe_run_flag,
+    paths.path_escapes_context,
+    paths.missing_path,
+    paths.ignored_path,
+    runtime.no_health_check,
+    runtime.health_timing,
+    runtime.volume_on_read_only,
+    runtime.required_env_has_default,
+    runtime.bad_port,
+    runtime.ssh_port,
+    runtime.bad_memory,
+    runtime.bad_cpus,
+    release.bad_image_name,
+    release.bad_tag,
+    release.tag_collision,
+    release.bad_registry,
+    injection.control_character,
+    injection.leading_dash,
+    injection.bad_env_name,
+    injection.bad_label,
 )
 
 
@@ -65,8 +121,23 @@ def check(source: Source) -> tuple[Diagnostic, ...]:
 def findings(source: Source) -> Iterator[Diagnostic]:
     """What the rules find and the specification doesn't waive; nothing that hangs on something UNKNOWN."""
     subject = Subject(source)
-    found = [replace(one, severity=severity_of(rule)) for rule in RULES for one in known(rule(subject))]
-    yield from waivers.applied(subject, found, RULES)
+    errors = 0
+    for one in waivers.applied(subject, _found(subject), RULES):
+        yield one
+        errors += one.severity == "error"
+        if errors == MOST:
+            return
+
+
+def _found(subject: Subject) -> Iterator[Diagnostic]:
+    """What the rules find, up to so many errors that nobody can waive."""
+    errors = 0
+    for rule in RULES:
+        for one in known(rule(subject)):
+            yield replace(one, severity=severity_of(rule))
+            errors += not is_waivable(rule)
+            if errors == MOST:
+                return
 
 
 def examine(path: Path, selection: Selection, document: Document | None = None) -> Examined:

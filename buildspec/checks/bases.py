@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from buildspec.checks.commands import commands
 from buildspec.checks.rules import Subject, each_base, each_copy, each_stage, known
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.families import FAMILIES
@@ -52,9 +53,18 @@ def users_without_accounts(subject: Subject, name: str, stage: Stage) -> Iterato
 def run_without_shell(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage has commands for a shell, and its base has none."""
     base = subject.traits(name)
-    if base is not None and not base.shell and stage.run:
-        message = f"commands need a shell, and base family '{base.family}' has none"
+    if base is None or base.shell:
+        return
+    message = f"commands need a shell, and base family '{base.family}' has none"
+    if stage.run:
         yield subject.problem("run-without-shell", ("stages", name, "run"), message)
+        return
+    fragment = subject.source.fragments.get(name)
+    if fragment is not None and any(one.keyword == "SHELL" for one in fragment.instructions):
+        return  # it names a shell of its own
+    first = next((one for one in commands(subject, name) if not one.exec_form), None)
+    if first is not None:
+        yield first.problem(subject, "run-without-shell", message)
 
 
 @each_stage

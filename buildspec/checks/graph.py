@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from buildspec.checks.rules import SCRATCH, Subject, each_copy, each_delivered, each_stage, known
+import attrs
+
+from buildspec.checks.commands import commands
+from buildspec.checks.contents import graph
+from buildspec.checks.rules import SCRATCH, Subject, each_copy, each_delivered, each_stage, known, waivable
 from buildspec.errors import Diagnostic, quoted, shortened
-from buildspec.spec.model import Copy, Stage
+from buildspec.spec.load import FOLDER
+from buildspec.spec.model import Copy, Stage, toml_key
 from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
@@ -18,23 +23,20 @@ _STAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 @each_stage
 def unknown_stage(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage starts from something that isn't there."""
-    there = {*subject.spec.stages, *subject.spec.bases, SCRATCH}
-    if stage.from_ not in there:
-        yield subject.problem("unknown-stage", ("stages", name, "from"), _nobody(stage.from_, there))
+    if stage.from_ != SCRATCH and stage.from_ not in subject.names:
+        message = _nobody(stage.from_, subject.listed)
+        yield subject.problem("unknown-stage", ("stages", name, "from"), message)
 
 
 @each_copy
 def unknown_copy_source(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
     """Files are copied from something that isn't there."""
-    there = {*subject.spec.stages, *subject.spec.bases}
-    if copy.from_ and copy.from_ not in there:
-        yield subject.problem("unknown-copy-source", (*path, "from"), _nobody(copy.from_, there))
+    if copy.from_ and copy.from_ not in subject.names:
+        yield subject.problem("unknown-copy-source", (*path, "from"), _nobody(copy.from_, subject.listed))
 
 
-def _nobody(name: str, there: set[str]) -> str:
-    return (
-        f"no stage or base is called {quoted(name)}{suggest(name, sorted(there)) or '; add it to [stages] or [bases]'}"
-    )
+def _nobody(name: str, there: Iterable[str]) -> str:
+    return f"no stage or base is called {quoted(name)}{suggest(name, there) or '; add it to [stages] or [bases]'}"
 
 
 @each_delivered
@@ -115,18 +117,6 @@ def nothing_delivered(subject: Subject) -> Iterator[Diagnostic]:
         yield subject.problem("nothing-delivered", ("image", "platforms"), "names no platform")
 
 
-def tag_collision(subject: Subject) -> Iterator[Diagnostic]:
-    """Two delivered stages have the same tag suffix."""
-    seen: dict[str, str] = {}
-    for stage, suffix in subject.spec.image.deliver.items():
-        if suffix is UNKNOWN:
-            continue
-        if suffix in seen:
-            message = f"has the same tag suffix as '{seen[suffix]}'; give it another"
-            yield subject.problem("tag-collision", ("image", "deliver", stage), message)
-        seen[suffix] = stage
-
-
 @each_stage
 def start_from_gate(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage starts from a gate; gates are leaves, so that they run beside the images they guard."""
@@ -168,3 +158,55 @@ def builder_delivered(subject: Subject, name: str, _: str) -> Iterator[Diagnosti
     if name in subject.spec.stages and subject.runs_on(name) == "build":
         message = "runs on the builder's platform, so it can't be delivered for others"
         yield subject.problem("builder-delivered", ("image", "deliver", name), message, key=True)
+
+
+@waivable("warning")
+def unused_stage(subject: Subject) -> Iterator[Diagnostic]:
+    """A stage is needed by nothing that is delivered, and by no gate."""
+    yield from known(_unused_stage(subject))
+
+
+def _unused_stage(subject: Subject) -> Iterator[Diagnostic]:
+    needed = graph(subject).needed
+    for name, stage in subject.spec.stages.items():
+        if name not in needed and stage is not UNKNOWN and not _misspelt(subject, name):
+            message = "nothing delivered and no gate needs it; deliver it, copy from it, or delete it"
+            yield subject.problem("unused-stage", ("stages", name), message, key=True)
+
+
+def _misspelt(subject: Subject, name: str) -> bool:
+    """Whether a stage has a key that the language doesn't: it may have been meant as `gate`."""
+    known_keys = {toml_key(field.name) for field in attrs.fields(Stage)}
+    return not known_keys.issuperset(subject.source.document.data["stages"][name])
+
+
+def duplicate_platform(subject: Subject) -> Iterator[Diagnostic]:
+    """A platform is named twice, in the same or in two spellings."""
+    seen: set[str] = set()
+    for index, platform in enumerate(subject.spec.image.platforms):
+        if platform is UNKNOWN:
+            continue
+        if str(platform) in seen:
+            message = f"'{platform}' is there already; delete one"
+            yield subject.problem("duplicate-platform", ("image", "platforms", index), message)
+        seen.add(str(platform))
+
+
+@each_stage
+def missing_fragment(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
+    """A stage is there for what it does, and does nothing: a gate without commands, an empty source of copies."""
+    if next(commands(subject, name), None) is not None:
+        return
+    file = f"{FOLDER}/{name}.Dockerfile"
+    if name not in subject.source.fragments and (subject.source.root / file).exists():
+        return  # it can't be read, which is told already
+    if stage.gate:
+        message = f"a gate without commands lets everything pass; write {file}, or 'run'"
+        yield subject.problem("missing-fragment", ("stages", name), message, key=True)
+    elif stage.from_ == SCRATCH and not (stage.copy or stage.users or stage.packages) and _copied(subject, name):
+        message = f"others copy from it, and it holds nothing; write {file}, 'run' or 'copy'"
+        yield subject.problem("missing-fragment", ("stages", name), message, key=True)
+
+
+def _copied(subject: Subject, name: str) -> bool:
+    return any(copy.from_ == name for stage in subject.spec.stages.values() for copy in stage.copy)

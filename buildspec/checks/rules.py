@@ -45,6 +45,16 @@ class Subject:
         place = self.source.document.place(path, key=key)
         return Diagnostic(rule, f"{spell(path)}: {message}", place, spell(path))
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Of stages and bases."""
+        return frozenset((*self.spec.stages, *self.spec.bases))
+
+    @cached_property
+    def listed(self) -> tuple[str, ...]:
+        """Names that can be meant where a stage or base is named, in order."""
+        return tuple(sorted({*self.names, SCRATCH}))
+
     def traits(self, stage: str) -> Traits | None:
         """What the base at the root of a stage provides; None when nothing is known of it.
 
@@ -62,13 +72,31 @@ class Subject:
 
     def runs_on(self, stage: str) -> str:
         """Where a stage runs: as it says, else where the one it starts from does."""
-        stages, seen = self.spec.stages, set[str]()
-        while stage in stages and stage not in seen:
-            seen.add(stage)
-            if stages[stage].runs_on:
-                return str(stages[stage].runs_on)
-            stage = stages[stage].from_
-        return "target"
+        return self._places.get(stage, "target")
+
+    @cached_property
+    def _places(self) -> Mapping[str, str]:
+        """Where each stage runs; one by one, a chain of them would be walked again for each."""
+        stages = self.spec.stages
+        places: dict[str, str] = {}
+        for start in stages:
+            trail: list[str] = []
+            name = start
+            try:
+                while name in stages and name not in places and not stages[name].runs_on:
+                    trail.append(name)
+                    places[name] = "target"  # should they go in a circle
+                    name = stages[name].from_
+                if name in stages and name not in places:
+                    trail.append(name)
+                    place = str(stages[name].runs_on)
+                else:
+                    place = places.get(name, "target")
+            except UnknownError:
+                place = UNKNOWN
+                trail.append(start)
+            places.update(dict.fromkeys(trail, place))
+        return places
 
     @cached_property
     def _roots(self) -> Mapping[str, str]:

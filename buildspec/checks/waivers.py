@@ -26,10 +26,11 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
     found = list(found)
     known = {name_of(rule): rule for rule in rules}
     covered: set[int] = set()
+    places = _places(found)
     for index, waiver in _waivers(subject):
         try:
             wrong = _wrong(subject, index, waiver, known)
-            hits = {at for at, one in enumerate(found) if _covers(waiver, one)}
+            hits = places.get((waiver.rule, ""), []) and places.get((waiver.rule, waiver.at), [])
         except UnknownError:
             # which finding was meant isn't known: none of that rule's is told on a guess
             covered |= {at for at, one in enumerate(found) if waiver is UNKNOWN or waiver.rule is UNKNOWN}
@@ -41,7 +42,7 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
             message = f"{quoted(waiver.rule)} finds nothing{where}; remove the waiver"
             yield replace(subject.problem("unused-waiver", ("waivers", index), message), severity="warning")
         else:
-            covered |= hits
+            covered.update(hits)
     yield from (one for at, one in enumerate(found) if at not in covered)
 
 
@@ -68,7 +69,11 @@ def _wrong(subject: Subject, index: int, waiver: Waiver, known: Mapping[str, Rul
     return None
 
 
-def _covers(waiver: Waiver, one: Diagnostic) -> bool:
-    if one.rule != waiver.rule:
-        return False
-    return not waiver.at or one.path == waiver.at or one.path.startswith((f"{waiver.at}.", f"{waiver.at}["))
+def _places(found: Sequence[Diagnostic]) -> Mapping[tuple[str, str], list[int]]:
+    """Indexes of what a rule found, by rule and each place that a waiver can call it by; an empty one is any."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for at, one in enumerate(found):
+        ends = (match.start() for match in re.finditer(r"[.\[]", one.path))
+        for place in {"", one.path, *(one.path[:end] for end in ends)}:
+            places.setdefault((one.rule, place), []).append(at)
+    return places

@@ -1,0 +1,1 @@
+RUN --mount=type=cache,target=/root/.npm npm ci

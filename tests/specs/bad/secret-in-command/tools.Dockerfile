@@ -1,0 +1,1 @@
+RUN npm config set _authToken=0123456789abcdef

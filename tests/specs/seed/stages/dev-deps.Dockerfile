@@ -1,0 +1,2 @@
+RUN npm ci --include=dev \
+    && npm cache clean --force

@@ -1,0 +1,1 @@
+RUN chown -R claudeflow:claudeflow /app
