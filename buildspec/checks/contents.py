@@ -76,7 +76,12 @@ def _graph(key: _Identity) -> Graph:
     made = {name: found for name in stages if (found := tuple(_made(subject, name)))}
     gates = [name for name, stage in stages.items() if stage is not UNKNOWN and stage.gate]
     roots = [name for name in (*subject.spec.image.deliver, *gates) if name in stages]
-    inherited = {one for name in subject.spec.image.deliver if name in stages for one in lineage(subject, name)}
+    inherited: set[str] = set()
+    for name in subject.spec.image.deliver:
+        for one in lineage(subject, name) if name in stages else ():
+            if one in inherited:
+                break  # and so are those it is built on
+            inherited.add(one)
     return Graph(
         subject,
         made,

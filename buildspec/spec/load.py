@@ -16,7 +16,7 @@ from buildspec.spec.fragments import Fragment, parse_fragment
 from buildspec.spec.model import Spec
 from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables, profile_problems
 
-MAX_BYTES = 4_000_000
+MAX_BYTES = 1_000_000
 """A file larger than this is refused before it is parsed: 5,000 stages fit in, and it would take its memory."""
 MAX_FRAGMENT = 64_000
 """A fragment larger than this is refused: a person wrote it, and its commands are no data."""

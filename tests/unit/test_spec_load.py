@@ -162,7 +162,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_what_is_no_file_is_told(name: str, tmp_path: Path) -> None:
     make, said = FILES[name]
     make(tmp_path / "buildspec.toml")
-    said = said.format(size="4 MB")
+    said = said.format(size="1 MB")
     assert told(lambda: loaded(tmp_path / "buildspec.toml")) == [f"-:- unreadable: buildspec.toml {said}"]
 
 
@@ -197,7 +197,7 @@ def test_a_path_that_no_system_takes_is_told() -> None:
 def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     text = MINIMAL + "#" * (MAX_BYTES - len(MINIMAL))
     assert loaded(write(tmp_path, text)).spec.image.name == "web"
-    assert told(lambda: loaded(write(tmp_path, f"{text}#")))[0].endswith("is larger than 4 MB")
+    assert told(lambda: loaded(write(tmp_path, f"{text}#")))[0].endswith("is larger than 1 MB")
 
 
 MEASURE = r"""
