@@ -88,11 +88,11 @@ def test_what_docker_ignores_is_ignored(patterns: str, path: str, ignored: bool)
     assert Ignored.of(lines).ignores(path) is ignored
 
 
-@pytest.mark.parametrize("pattern", ["*a" * 5000, "**/" * 5000 + "b", "**a" * 5000, "[a" * 5000, "***/" * 5000])
+@pytest.mark.parametrize("pattern", ["*a" * 1000, "**/" * 1000 + "b", "**a" * 1000, "[a" * 1000, "***/" * 1000])
 def test_no_pattern_takes_long(pattern: str) -> None:
     started = time.process_time()
     Ignored.of([pattern]).ignores("/".join(["a" * 50] * 5))
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
