@@ -12,6 +12,9 @@ from buildspec.spec.model import Waiver
 from buildspec.spec.overlay import suggest
 from buildspec.spec.unknown import UNKNOWN, UnknownError
 
+UNUSED = "unused-waiver"
+"""What is found of a waiver that covers nothing."""
+
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 
@@ -40,7 +43,7 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
         elif not hits:
             where = f" at {waiver.at}" if waiver.at else ""
             message = f"{quoted(waiver.rule)} finds nothing{where}; remove the waiver"
-            yield replace(subject.problem("unused-waiver", ("waivers", index), message), severity="warning")
+            yield replace(subject.problem(UNUSED, ("waivers", index), message), severity="warning")
         else:
             covered.update(hits)
     yield from (one for at, one in enumerate(found) if at not in covered)

@@ -154,10 +154,18 @@ def test_a_failing_command_of_the_spec_is_shown_with_its_place(copied: CopyOf) -
 
 def test_a_file_that_is_not_there_is_shown_with_its_place(copied: CopyOf) -> None:
     project = copied("hello")
-    project.edit("buildspec.toml", 'copy = ["greeting.txt"]', 'copy = ["greting.txt"]')
+    project.edit("buildspec.toml", 'path = "loud.txt"', 'path = "quiet.txt"')
     result = failed(project.build("--platform", NATIVE))
-    assert "greting.txt" in result["error"]
-    assert place(project, '"greting.txt"') + " (stages.greeting.copy)" in result["error"]
+    assert "quiet.txt" in result["error"]
+    assert place(project, '{ from = "greeting", path = "quiet.txt"') + " (stages.production.copy)" in result["error"]
+
+
+def test_a_file_that_the_context_lacks_is_told_before_anything_runs(copied: CopyOf) -> None:
+    project = copied("hello")
+    project.edit("buildspec.toml", 'copy = ["greeting.txt"]', 'copy = ["greting.txt"]')
+    outcome = project.build("--platform", NATIVE)
+    assert outcome.code == 2
+    assert "did you mean 'greeting.txt'?" in outcome.err
 
 
 # --- budgets ---------------------------------------------------------------------------------------------------
