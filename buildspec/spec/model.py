@@ -1,6 +1,6 @@
 """The typed specification: every table of the language as a frozen class, documented under each field.
 
-Parser, schema and reference are derived from these classes; there is no second list of names.
+The parser is derived from these classes; there is no second list of names.
 """
 
 from __future__ import annotations
