@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,10 @@ import pytest
 from buildspec.engine.assemble import AssembledBase, assemble, assemble_all, export, index
 from buildspec.errors import UsageError
 from buildspec.plan.recipe import Recipe
+from engine.project import FOREIGN, NATIVE, PLATFORMS, docker
 
 pytestmark = pytest.mark.engine
 
-PLATFORMS = ("linux/amd64", "linux/arm64")
-NATIVE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(platform.machine(), "linux/amd64")
 NODE = tuple(
     Recipe("trixie", p, ("ca-certificates", "nodejs", "tzdata"), shell=False, configured=False) for p in PLATFORMS
 )
@@ -54,10 +52,6 @@ def bases_cache() -> Path:
 
 def quiet(_: str) -> None:
     pass
-
-
-def docker(*argv: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def bake(folder: Path, layout: str, dockerfile: str, tag: str, platforms: tuple[str, ...]) -> None:
@@ -145,9 +139,8 @@ def test_node_runs_with_tls_translations_and_time_zones(node_image: str, target:
 
 
 def test_stages_on_the_build_platform_get_that_platforms_base(node_image: str) -> None:
-    other = next(p for p in PLATFORMS if p != NATIVE)
     code = "console.log(fs.readFileSync('/arch', 'utf8'))"
-    done = docker("run", "--rm", "--platform", other, node_image, "-e", code)
+    done = docker("run", "--rm", "--platform", FOREIGN, node_image, "-e", code)
     assert done.stdout.strip() == {"linux/amd64": "x64", "linux/arm64": "arm64"}[NATIVE]
 
 
