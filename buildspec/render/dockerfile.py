@@ -159,7 +159,7 @@ def _rest(value: str) -> str:
 
 def _plain(value: str) -> str:
     """A value where nothing can be quoted: in a flag, or between blanks."""
-    if re.fullmatch(r"[\w./:@+~-]+", value, re.ASCII) is None:
+    if re.fullmatch(r"[\w./:@+~][\w./:@+~-]*", value, re.ASCII) is None:
         raise _UnwritableError(f"can't be written into a Dockerfile: '{value}'")
     return value
 
