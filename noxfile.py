@@ -71,6 +71,12 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def generate(session: nox.Session) -> None:
+    """Write what is made from other files: the JSON Schema and the reference; `-- --check` for CI."""
+    verb(session)
+
+
+@nox.session
 def doctor(session: nox.Session) -> None:
     """Say what this machine can and can't do, with the fix."""
     verb(session)

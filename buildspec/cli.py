@@ -1,13 +1,13 @@
-"""The verbs: `python -m buildspec check | plan | build | doctor`. The only place that prints and gives exit codes.
+"""The verbs: `python -m buildspec check | plan | build | …`. The only place that prints and gives exit codes.
 
 What a verb doesn't need isn't imported: `check` loads neither the engine's client nor anything that draws.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from buildspec import __version__
+from buildspec.arguments import AUTO, FALLBACK, overrides, parser
 from buildspec.errors import BuildspecError, Diagnostic, ExitCode, MachineError, SpecError, StepError, UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from types import FrameType
 
     from rich.console import Console
@@ -29,12 +30,9 @@ if TYPE_CHECKING:
     from buildspec.engine.host import Revision
     from buildspec.engine.results import ImageResult
     from buildspec.plan.model import Facts, Plan
-    from buildspec.spec.load import Source
+    from buildspec.spec.document import Document
+    from buildspec.spec.load import Selection, Source
     from buildspec.spec.values import Platform
-
-AUTO = "auto"
-"""Profile that stands for the specification's own bases, or `debian` where their registries can't be reached."""
-FALLBACK = "debian"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
-        arguments = _parser().parse_args(argv)
-        verb: Callable[[argparse.Namespace], ExitCode] = arguments.verb
-        code = verb(arguments)
+        arguments = parser().parse_args(argv)
+        code = _VERBS[arguments.verb](arguments)
         sys.stdout.flush()  # here, where a reader that has gone is met
     except BuildspecError as error:
         _complain(error)
@@ -78,59 +75,6 @@ def _complain(error: BuildspecError) -> None:
     print(f"{head}{error.message}", file=sys.stderr)
     if error.fix:
         print(f"{'' if isinstance(error, SpecError) else 'fix: '}{error.fix}", file=sys.stderr)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"see `{self.prog} --help`")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="buildspec", description="A type-checked build language for container images.")
-    parser.add_argument("--version", action="version", version=f"buildspec {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def add(name: str, verb: Callable[[argparse.Namespace], ExitCode], about: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=about, description=about)
-        sub.set_defaults(verb=verb)
-        sub.add_argument("--file", default="buildspec.toml", metavar="PATH", help="the specification (buildspec.toml)")
-        sub.add_argument(
-            "--profile",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="lay a profile of the specification over it; several in order; "
-            f"'{AUTO}': its own bases, or '{FALLBACK}' where their registries can't be reached",
-        )
-        sub.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="another value for a name of [vars]",
-        )
-        return sub
-
-    checked = add("check", check, "Decode and type-check the specification; say all that is wrong with it.")
-    checked.add_argument(
-        "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"
-    )
-    checked.add_argument("--strict", action="store_true", help="take warnings for errors")
-    planned = add("plan", plan, "Show what would be built: stages, where they run, bases, images, gates.")
-    planned.add_argument("--json", action="store_true", help="print it as JSON")
-    built = add("build", build, "Build every delivered image for every platform, gates included.")
-    for sub in (planned, built):
-        sub.add_argument(
-            "--platform",
-            action="append",
-            default=[],
-            metavar="OS/ARCH",
-            help="build for this platform alone; may be given several times",
-        )
-    built.add_argument("--no-cache", action="store_true", help="take every step again")
-    built.add_argument("--refresh", action="store_true", help="assemble Debian bases from the newest packages")
-    add("doctor", doctor, "Say what this machine can and can't do, with the fix.")
-    return parser
 
 
 # --- verbs -----------------------------------------------------------------------------------------------------
@@ -163,17 +107,61 @@ def check(arguments: argparse.Namespace) -> ExitCode:
 
 
 def plan(arguments: argparse.Namespace) -> ExitCode:
-    """Show what would be built."""
+    """Show what would be built, or where a value comes from."""
     from buildspec.engine.host import machine_platform, revision
-    from buildspec.plan.printable import printable
     from buildspec.render.dockerfile import render
-    from buildspec.report.plan import tree
 
     source = _loaded(arguments)
-    facts = _facts(machine_platform(), revision(source.root, os.environ))
+    if arguments.explain is not None:
+        print(_explained(source, arguments))
+        return ExitCode.DONE
+    facts = _facts(machine_platform(), revision(source.root, os.environ), arguments)
     found = _planned(source, facts, arguments)
     render(found)  # refuses what no Dockerfile can hold
-    print(json.dumps(printable(found), indent=2, ensure_ascii=False) if arguments.json else tree(found))
+    print(_shown(found, source.root, arguments.format))
+    return ExitCode.DONE
+
+
+def _explained(source: Source, arguments: argparse.Namespace) -> str:
+    from buildspec.report.explain import text
+    from buildspec.spec.explain import explain, parse_path
+    from buildspec.spec.load import read
+
+    document = read(Path(arguments.file), arguments.file)
+    selection = _selection(arguments, source.profiles, document)
+    return text(explain(document, source.document, source.spec, selection, parse_path(arguments.explain)))
+
+
+def _shown(found: Plan, root: Path, form: str) -> str:
+    from buildspec.report import graph
+    from buildspec.report.plan import tree
+
+    if form in ("mermaid", "dot"):
+        return graph.mermaid(found) if form == "mermaid" else graph.dot(found)
+    from buildspec.engine.invocation import invocation
+    from buildspec.plan.printable import printable
+
+    command = invocation(found, root, os.environ)
+    if form == "json":
+        return json.dumps({**printable(found), "command": command}, indent=2, ensure_ascii=False)
+    return f"{tree(found)}\n\ncommand\n  {shlex.join(command)}"
+
+
+def generate(arguments: argparse.Namespace) -> ExitCode:
+    """Write what is made from other files, or say what of it is stale."""
+    from buildspec.engine import files
+    from buildspec.render.reference import generated
+
+    command = "python -m buildspec generate"
+    texts = generated(Path(arguments.file).parent, Path(__file__).parents[1])
+    stale = [path for path, text in texts.items() if not files.holds(path, text)]
+    for path in texts:
+        if arguments.check:
+            print(f"{path}: {'stale' if path in stale else 'as it should be'}")
+        else:
+            print(f"{path}: {'written' if files.write(path, texts[path]) else 'nothing has changed'}")
+    if arguments.check and stale:
+        raise StepError(f"stale: {', '.join(map(str, stale))}", f"run `{command}`")
     return ExitCode.DONE
 
 
@@ -198,7 +186,7 @@ def build(arguments: argparse.Namespace) -> ExitCode:
 
     source = _loaded(arguments)
     engine = _fit(asked.result())
-    found = _planned(source, _facts(engine.native, state.result()), arguments)
+    found = _planned(source, _facts(engine.native, state.result(), arguments), arguments)
     outcome = source.root / FOLDER / "result.json"
     with suppress(OSError):
         outcome.unlink()  # an earlier build's: if this one is killed, nobody must take it for this one's
@@ -276,20 +264,14 @@ def _formats() -> Mapping[str, Callable[[Sequence[Diagnostic]], str]]:
 
 def _examined(arguments: argparse.Namespace) -> Examined:
     from buildspec.checks import examine
-    from buildspec.spec.load import Selection, read
+    from buildspec.spec.load import read
     from buildspec.spec.overlay import profile_names
 
     path = Path(arguments.file)
     document = read(path, arguments.file)
-    overrides: dict[str, str] = {}
-    for text in arguments.set:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--set {text}: write it as --set name=value")
-        overrides[name] = value
 
     def selected(*profiles: str) -> Examined:
-        return examine(path, Selection(profiles, overrides, today=_today()), document)
+        return examine(path, _selection(arguments, profiles, document), document)
 
     known = profile_names(document)
     if AUTO not in arguments.profile or AUTO in known:
@@ -298,9 +280,36 @@ def _examined(arguments: argparse.Namespace) -> Examined:
     found = selected(*named)
     if FALLBACK in named or FALLBACK not in known:
         return found
-    # JSON stands alone on standard output
-    out = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    # what programs read stands alone on standard output
+    out = sys.stderr if getattr(arguments, "format", "text") not in ("text", "tree") else sys.stdout
     return selected(*named, FALLBACK) if _needs_fallback(found.source, out) else found
+
+
+def _selection(arguments: argparse.Namespace, profiles: Sequence[str], document: Document) -> Selection:
+    """What the command line and the environment ask of a specification."""
+    from buildspec.spec.load import Selection
+
+    variables = {}
+    if version := _version(arguments):
+        variables["version"] = version
+    if build := getattr(arguments, "build_number", ""):
+        variables["build"] = build
+    if "${git.commit}" in document.positions.text:  # else git isn't asked: it takes longer than a check
+        from buildspec.engine.host import revision
+
+        if commit := revision(Path(arguments.file).parent, os.environ).commit:
+            variables["git.commit"] = commit
+    return Selection(tuple(profiles), overrides(arguments), variables, os.environ, _today())
+
+
+def _version(arguments: argparse.Namespace) -> str:
+    """The version that is released, as semver.org writes it; empty when none is."""
+    given: str = getattr(arguments, "release", "")
+    if not given:
+        return ""
+    from buildspec.plan.tags import Version
+
+    return str(Version.parse(given))
 
 
 def _today() -> str:
@@ -325,10 +334,17 @@ def _needs_fallback(source: Source, out: TextIO) -> bool:
     return True
 
 
-def _facts(native: Platform, state: Revision) -> Facts:
+def _facts(native: Platform, state: Revision, arguments: argparse.Namespace) -> Facts:
     from buildspec.plan.model import Facts
 
-    return Facts(native=native, revision=state.commit, epoch=state.epoch, day=_today())
+    return Facts(
+        native=native,
+        revision=state.commit,
+        epoch=state.epoch,
+        day=_today(),
+        version=_version(arguments),
+        build=arguments.build_number,
+    )
 
 
 def _planned(source: Source, facts: Facts, arguments: argparse.Namespace) -> Plan:
@@ -366,6 +382,14 @@ def _console() -> Console:
 
     return Console(file=sys.stdout)
 
+
+_VERBS: Mapping[str, Callable[[argparse.Namespace], ExitCode]] = {
+    "check": check,
+    "plan": plan,
+    "build": build,
+    "generate": generate,
+    "doctor": doctor,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

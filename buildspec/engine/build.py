@@ -13,8 +13,9 @@ import attrs
 
 from buildspec.engine import files, images
 from buildspec.engine.assemble import AssembledBase, assemble_all, export, index
-from buildspec.engine.client import Bake, Driver, EngineFacts
+from buildspec.engine.client import Driver, EngineFacts
 from buildspec.engine.host import Secrets, find_secrets
+from buildspec.engine.invocation import request
 from buildspec.engine.later import Later
 from buildspec.engine.progress import Event, Progress
 from buildspec.engine.redact import Redactor
@@ -153,13 +154,9 @@ def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options)
     progress = Progress(Redactor(prepared.secrets.values), around.tell, _default_platforms(plan))
     with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
         metadata = Path(folder) / "metadata.json"
-        run = Bake(
-            file=bake.DEFINITION,
+        run = attrs.evolve(
+            request(plan, str(metadata), prepared.secrets.reads),
             cwd=str(around.root),
-            metadata=str(metadata),
-            targets=(),
-            overrides=tuple(f"{target.name}.tags=" for target in plan.targets if target.tag),
-            allow=tuple(f"fs.read={path}" for path in prepared.secrets.reads),
             cache=options.cache,
             builder=around.builder,
             plugin=around.engine.plugin,

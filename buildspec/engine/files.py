@@ -23,10 +23,9 @@ def write(path: Path, content: str | bytes) -> bool:
     Raises:
         MachineError: the place can't be written.
     """
+    if holds(path, content):
+        return False
     data = content.encode() if isinstance(content, str) else content
-    with suppress(OSError):
-        if path.read_bytes() == data:
-            return False
     part = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +43,13 @@ def write(path: Path, content: str | bytes) -> bool:
             raise _unwritable(path, error) from error
         raise
     return True
+
+
+def holds(path: Path, content: str | bytes) -> bool:
+    """Whether a file holds `content`, and nothing else."""
+    with suppress(OSError):
+        return path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    return False
 
 
 def _unwritable(path: Path, error: OSError) -> MachineError:

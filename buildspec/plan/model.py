@@ -32,6 +32,10 @@ class Facts:
     """Seconds since 1970 that stand for the time of the build; None: each build has its own."""
     day: str = ""
     """Today, as `2026-11-25`: what an advisory service answered yesterday isn't kept."""
+    version: str = ""
+    """Version that is to be released, without `v`; empty: none is."""
+    build: str = ""
+    """Number of the build, as CI counts them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -225,6 +229,13 @@ class PlannedStage:
     """Target platforms for which its commands are emulated."""
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """Stages, bases and images that files are copied from, or that commands have at hand."""
+        copied = [step.does.source for step in self.steps if isinstance(step.does, Copy) and step.does.source]
+        runs = [step.does for step in self.steps if isinstance(step.does, Run)]
+        return tuple(dict.fromkeys([*copied, *(name for run in runs for name in _mounted(run))]))
+
+    @property
     def runs(self) -> bool:
         """Whether it has commands."""
         return any(
@@ -271,6 +282,28 @@ class Target:
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseTag:
+    """A tag that a release gives to an image in a registry."""
+
+    stage: str
+    """The delivered stage."""
+    reference: str
+    """`ghcr.io/acme/web:v2.0.0-alpine`."""
+    pattern: str
+    """What it was made from: `v{version}`."""
+    moves: bool
+    """A later release takes it over."""
+
+
+@attrs.frozen
+class Dropped:
+    """A tag pattern that a release has no tag of."""
+
+    pattern: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
 class PlannedSecret:
     """A secret that steps mount, and where it is looked for."""
 
@@ -301,6 +334,18 @@ class Plan:
     stages: tuple[PlannedStage, ...]
     targets: tuple[Target, ...]
     secrets: tuple[PlannedSecret, ...]
+    tags: tuple[ReleaseTag, ...] = ()
+    """Of the release; none without a version."""
+    dropped: tuple[Dropped, ...] = ()
+    """Patterns that this release has no tag of."""
+
+    def shared(self) -> Mapping[str, tuple[str, ...]]:
+        """The targets that are made of each stage of the Dockerfile, by its name."""
+        found: dict[str, list[str]] = {stage.name: [] for stage in self.stages}
+        for target in self.targets:
+            for name in self.needed(target):
+                found[name].append(target.name)
+        return {name: tuple(targets) for name, targets in found.items()}
 
     def stage(self, name: str) -> PlannedStage:
         """The stage of that name in the Dockerfile."""
@@ -321,8 +366,7 @@ class Plan:
                 continue
             done.add(name)
             stage = by_name[name]
-            todo += [stage.source, *(s.does.source for s in stage.steps if isinstance(s.does, Copy))]
-            todo += [option for s in stage.steps if isinstance(s.does, Run) for option in _mounted(s.does)]
+            todo += [stage.source, *stage.uses]
         return frozenset(done)
 
 

@@ -10,6 +10,7 @@ from buildspec.plan.bases import Bases
 from buildspec.plan.graph import Node, names, order, place_of
 from buildspec.plan.model import Facts, Plan, Target, Where
 from buildspec.plan.stages import Expander
+from buildspec.plan.tags import release_tags
 from buildspec.spec.load import Source
 from buildspec.spec.model import Image, Spec
 from buildspec.spec.overlay import suggest
@@ -25,7 +26,7 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         platforms: build for these alone; all of the specification's when empty.
 
     Raises:
-        UsageError: a platform isn't one of the specification's.
+        UsageError: a platform isn't one of the specification's, or the version is none.
     """
     spec = source.spec
     chosen = _chosen(spec.image, platforms)
@@ -33,6 +34,7 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
     nodes = order(spec, [*spec.image.deliver, *gates])
     named = names(nodes)
     bases = Bases(spec, facts.native, _assembled_for(spec, nodes, chosen, facts.native))
+    tags, dropped = release_tags(spec, facts)
     expander = Expander(source, bases, named)
     stages = tuple(stage for node in nodes for stage in expander.expand(node))
     return Plan(
@@ -45,6 +47,8 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         stages=stages,
         targets=tuple(_targets(spec, chosen, named, facts)),
         secrets=secrets.sources(expander.mounted, spec.secrets),
+        tags=tags,
+        dropped=dropped,
     )
 
 

@@ -16,6 +16,7 @@ VERSION = 1
 
 def printable(plan: Plan) -> dict[str, Any]:
     """The plan as JSON holds it."""
+    shared = plan.shared()
     return {
         "version": VERSION,
         "image": plan.image,
@@ -26,27 +27,44 @@ def printable(plan: Plan) -> dict[str, Any]:
         "context": plan.context,
         "ignore": list(plan.ignore),
         "bases": [_source(source) for source in plan.sources],
-        "stages": [_stage(stage) for stage in plan.stages],
+        "stages": [_stage(stage, shared[stage.name]) for stage in plan.stages],
         "targets": [_target(target) for target in plan.targets],
+        "release": _release(plan),
         "secrets": [{"id": s.id, "optional": s.optional} for s in plan.secrets if not s.constant],
+    }
+
+
+def _release(plan: Plan) -> dict[str, Any] | None:
+    if not plan.facts.version:
+        return None
+    return {
+        "version": plan.facts.version,
+        "build": plan.facts.build or None,
+        "tags": [attrs.asdict(tag) for tag in plan.tags],
+        "dropped": [attrs.asdict(drop) for drop in plan.dropped],
     }
 
 
 def _source(source: Source) -> dict[str, Any]:
     match source:
         case ImageSource():
-            return {"name": source.name, "image": str(source.reference)}
+            return {
+                "name": source.name,
+                "image": str(source.reference),
+                "digest": source.reference.digest or None,
+            }
         case AssembledSource():
             recipes = [{**_plain(attrs.asdict(recipe)), "key": recipe.key()} for recipe in source.recipes]
             return {"name": source.name, "assembled": recipes}
 
 
-def _stage(stage: PlannedStage) -> dict[str, Any]:
+def _stage(stage: PlannedStage, targets: tuple[str, ...]) -> dict[str, Any]:
     return {
         "name": stage.name,
         "stage": stage.stage,
         "from": stage.source,
         "runs-on": stage.where.value,
+        "targets": list(targets),
         "emulated": [str(platform) for platform in stage.emulated],
         "steps": [_step(step) for step in stage.steps],
     }

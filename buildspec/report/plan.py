@@ -8,22 +8,27 @@ from buildspec.plan.model import AssembledSource, ImageSource, Plan, PlannedStag
 def tree(plan: Plan) -> str:
     """The plan, for reading."""
     profiles = f", profile {' + '.join(plan.profiles)}" if plan.profiles else ""
+    shared = plan.shared()
     lines = [f"{plan.image}{profiles}; build stages run on {plan.facts.native}", "", "bases"]
     lines += [f"  {source.name:24} {_source(source)}" for source in plan.sources]
     lines += ["", "stages"]
-    lines += [line for stage in plan.stages for line in _stage(stage)]
+    lines += [line for stage in plan.stages for line in _stage(stage, shared[stage.name])]
     lines += ["", "targets"]
     lines += [f"  {target.name:24} {_target(target)}" for target in plan.targets]
     if plan.secrets:
         lines += ["", "secrets"]
         lines += [f"  {s.id:24} {'optional' if s.optional else 'required'}" for s in plan.secrets if not s.constant]
+    if plan.facts.version:
+        lines += ["", f"tags of {plan.facts.version}"]
+        lines += [f"  {tag.stage:24} {tag.reference}{', which moves' if tag.moves else ''}" for tag in plan.tags]
+        lines += [f"  {'none':24} {drop.pattern}: {drop.why}" for drop in plan.dropped]
     return "\n".join(lines)
 
 
 def _source(source: Source) -> str:
     match source:
         case ImageSource():
-            return str(source.reference)
+            return str(source.reference) + ("" if source.reference.digest else ", by its tag alone")
         case AssembledSource():
             recipe = source.recipes[0]
             platforms = ", ".join(recipe.platform for recipe in source.recipes)
@@ -31,10 +36,12 @@ def _source(source: Source) -> str:
             return f"Debian {recipe.suite}, {kind}, for {platforms}: {', '.join(recipe.packages)}"
 
 
-def _stage(stage: PlannedStage) -> list[str]:
+def _stage(stage: PlannedStage, targets: tuple[str, ...]) -> list[str]:
     where = "once, on the build platform" if stage.where is Where.BUILD else "for each platform"
     if stage.emulated:
         where += f", EMULATED for {', '.join(map(str, stage.emulated))}"
+    if len(targets) > 1:
+        where += f"; shared by {', '.join(targets)}"
     return [
         f"  {stage.name:24} from {stage.source:20} {where}",
         *(f"    {type(step.does).__name__.lower():12} {step.origin.key}" for step in stage.steps),

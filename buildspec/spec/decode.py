@@ -206,6 +206,8 @@ def _converter() -> Converter:
     register(lambda cls: get_origin(cls) in (Union, types.UnionType), _optional)
     register(lambda cls: cls in _SCALARS, lambda cls, _: _parsed(cls))
     register(lambda cls: cls == model.Var, lambda *_: _variable)
+    register(lambda cls: cls == model.Var | None, lambda *_: _variable)
+    register(lambda cls: cls == model.Var | model.EnvironmentVar, _declared)
     register(lambda cls: cls == model.Command, _command)
     register(lambda cls: cls == model.Base, _base)
     register(lambda cls: cls in _SHORT, _short)
@@ -285,6 +287,12 @@ def _variable(value: object, _: object) -> object:
     if type(value) not in (str, int, float, bool):
         raise _expect("a string, a number or a boolean", value)
     return value
+
+
+def _declared(_: object, converter: Converter) -> Hook:
+    """Of `[vars]`: tables that are right have made way for their values, so that a table has something wrong."""
+    table = converter.get_structure_hook(model.EnvironmentVar)
+    return lambda value, _: table(value, model.EnvironmentVar) if type(value) is dict else _variable(value, None)
 
 
 def _parsed(cls: Any) -> Hook:  # noqa: ANN401 - a class with `parse`

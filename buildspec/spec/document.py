@@ -26,6 +26,8 @@ class Document:
     moved: Mapping[Path, Path | str] = attrs.Factory(dict)
     """For values that came from an overlay or the command line, the path they were written at; a string names the
     command-line option."""
+    outside: Mapping[Path, str] = attrs.Factory(dict)
+    """For values that came from the environment, the variable's name; `moved` tells where the file asks for it."""
 
     def place(self, path: Path, *, key: bool = False, within: tuple[int, int] | None = None) -> Place | None:
         """Where the value at that path was written; None for one that came from the command line.
@@ -35,7 +37,7 @@ class Document:
             key: the place of the key, not of its value.
             within: offsets into the value's text, to underline a part of it.
         """
-        origin = self._origin(path)
+        origin = self.origin(path)
         if isinstance(origin, str):
             return None
         span = self.positions.nearest(origin)
@@ -49,11 +51,12 @@ class Document:
 
     def written(self, path: Path) -> str:
         """The value at that path as it stands in the file; empty for one that isn't written there."""
-        origin = self._origin(path)
+        origin = self.origin(path)
         span = None if isinstance(origin, str) else self.positions.spans.get(origin)
         return self.positions.text[slice(*span.value)] if span else ""
 
-    def _origin(self, path: Path) -> Path | str:
+    def origin(self, path: Path) -> Path | str:
+        """The path that the value at a path was written at, or the command-line option it came from."""
         for end in range(len(path), 0, -1):
             if (moved := self.moved.get(path[:end])) is not None:
                 return moved if isinstance(moved, str) else (*moved, *path[end:])

@@ -12,9 +12,11 @@ import attrs
 from buildspec.errors import Diagnostic, Place, SpecError
 from buildspec.spec.decode import decode_draft
 from buildspec.spec.document import Document, parse
+from buildspec.spec.environment import apply_environment
 from buildspec.spec.fragments import Fragment, parse_fragment
 from buildspec.spec.model import Spec
 from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables, profile_problems
+from buildspec.spec.wellknown import VARIABLES
 
 MAX_BYTES = 1_000_000
 """A file larger than this is refused before it is parsed: 5,000 stages fit in, and it would take its memory."""
@@ -51,6 +53,8 @@ class Selection:
     """Values of `[vars]`, as typed."""
     variables: Mapping[str, str] = attrs.Factory(dict)
     """Variables that come from outside, such as `git.commit`."""
+    environ: Mapping[str, str] = attrs.Factory(dict)
+    """The environment, for variables of `[vars]` that ask for it."""
     today: str = ""
     """The day, as `2026-11-25`."""
 
@@ -99,11 +103,12 @@ def draft(path: Path, selection: Selection, document: Document | None = None) ->
     """
     written = document or read(path)
     overlaid = apply_overrides(apply_profiles(written, selection.profiles), selection.overrides)
-    filled, unfilled = fill_variables(overlaid, selection.variables)
+    given, unset = apply_environment(overlaid, selection.environ)
+    filled, unfilled = fill_variables(given, {**VARIABLES, **selection.variables})
     spec, undecoded = decode_draft(filled)
     fragments, unread = _fragments(path.parent)
     source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments, selection.today)
-    return Draft(source, (*profile_problems(written), *unfilled, *undecoded, *unread))
+    return Draft(source, (*profile_problems(written), *unset, *unfilled, *undecoded, *unread))
 
 
 def read(path: Path, shown: str = "") -> Document:

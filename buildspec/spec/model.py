@@ -1,6 +1,6 @@
 """The typed specification: every table of the language as a frozen class, documented under each field.
 
-The parser is derived from these classes; there is no second list of names.
+Parser, schema and reference are derived from these classes; there is no second list of names.
 """
 
 from __future__ import annotations
@@ -20,6 +20,16 @@ Command = str | tuple[str, ...]
 def toml_key(name: str) -> str:
     """The key in TOML of a field: `runs_on` is `runs-on`, `from_` is `from`."""
     return name.rstrip("_").replace("_", "-")
+
+
+@attrs.frozen(kw_only=True)
+class EnvironmentVar:
+    """A variable of `[vars]` that an environment variable of this machine gives: `{ env = "BUILD_NUMBER" }`."""
+
+    env: str
+    """Name of the environment variable."""
+    default: Var | None = None
+    """Value where it isn't set, which also tells its type; without one, it is a string and must be set."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +69,7 @@ class ImageBase:
     image: Reference
     """Image reference: `docker.io/library/node:20-alpine`."""
     family: str = ""
-    """What the image is made of: `alpine`, `debian`, `distroless-node`, … (see the reference)."""
+    """What the image is made of: `alpine`, `debian`, `distroless-node`, … (all are in the reference)."""
     digest: Digest | None = None
     """Index digest; the tag is then only a name."""
     programs: Mapping[str, str] = attrs.Factory(dict)
@@ -286,8 +296,8 @@ class Spec:
     """The stages, by name."""
     bases: Mapping[str, Base] = attrs.Factory(dict)
     """What stages start from, by name."""
-    vars: Mapping[str, Var] = attrs.Factory(dict)
-    """Values for `${name}`."""
+    vars: Mapping[str, Var | EnvironmentVar] = attrs.Factory(dict)
+    """Values for `${name}`, and the environment variables that give some."""
     context: Context = attrs.Factory(Context)
     """The files a build may copy."""
     users: Mapping[str, User] = attrs.Factory(dict)

@@ -162,13 +162,26 @@ def apply_overrides(document: Document, overrides: Mapping[str, str]) -> Documen
                 f"--set {name}={text}: [vars] has no '{name}'{suggest(name, values)}",
                 f"variables: {', '.join(values) or 'none'}",
             )
-        if isinstance(values[name], str | int | float):
-            values[name] = _typed(name, text, values[name])
+        old = values[name].get("default", "") if isinstance(values[name], Mapping) else values[name]
+        if isinstance(old, str | int | float):
+            values[name] = _set(name, text, old)
             moved["vars", name] = f"--set {name}"
     return attrs.evolve(document, data={**document.data, "vars": values}, moved=moved)
 
 
-def _typed(name: str, text: str, old: str | float) -> str | float:
+def _set(name: str, text: str, old: str | float) -> str | float:
+    try:
+        return typed(text, old)
+    except ValueError as error:
+        raise UsageError(f"--set {name}={text}: variable '{name}' is {error}") from error
+
+
+def typed(text: str, old: str | float) -> str | float:
+    """A value as typed, of the type that another one has.
+
+    Raises:
+        ValueError: it isn't of that type, which the message names.
+    """
     match old:
         case bool():
             kind = "true or false"
@@ -184,7 +197,7 @@ def _typed(name: str, text: str, old: str | float) -> str | float:
                 return float(text)
         case _:
             return text
-    raise UsageError(f"--set {name}={text}: variable '{name}' is {kind}")
+    raise ValueError(kind)
 
 
 # --- variables ------------------------------------------------------------------------------------------
@@ -252,6 +265,8 @@ class _Filler:
     """Characters of the strings so far."""
 
     def fill(self, item: Any, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
+        if item is UNKNOWN:
+            return item
         match item:
             case str():
                 return self.text(item, path)
@@ -264,8 +279,8 @@ class _Filler:
 
     def text(self, text: str, path: Path) -> str:
         unknown: str = UNKNOWN
-        if "${" not in text or isinstance(self.document.moved.get(path), str):
-            return text  # what was typed on the command line is meant as it stands
+        if "${" not in text or isinstance(self.document.moved.get(path), str) or path in self.document.outside:
+            return text  # what came from the command line or the environment is meant as it stands
         if len(self.problems) >= MOST:
             return unknown
         written = list(islice(_REFERENCE.finditer(self.document.written(path)), MOST))

@@ -78,6 +78,15 @@ SOON = 10.0
 """Seconds; longer than anything here takes."""
 
 
+LABELS = """
+[stages.app.labels]
+v = "${version}"
+b = "${build}"
+c = "${git.commit}"
+e = "${ci}"
+"""
+
+
 @attrs.frozen
 class Said:
     """What a run of the command line came to."""
@@ -159,6 +168,10 @@ def test_warnings_are_told_on_standard_error_and_stop_nothing(run: Run, monkeypa
         (["check", "--set", "tga=1"], "[vars] has no 'tga'; did you mean 'tag'?"),
         (["check", "--profile", "debain"], "no profile 'debain'; did you mean 'debian'?"),
         (["check", "--profile", "auto", "--profile", "x"], "no profile 'x'"),
+        (["plan", "2.0"], "'2.0' is not a version"),
+        (["plan", "--explain", "stages.ap.from"], "stages has no 'ap'; did you mean 'app'?"),
+        (["plan", "--explain", "a..b"], "'a..b' is not a path"),
+        (["plan", "--format", "png"], "invalid choice: 'png'"),
         (["plan", "--platform", "amd64"], "--platform: 'amd64' is not a platform; write it as 'linux/amd64'"),
         (["plan", "--platform", "linux/s390x"], "--platform linux/s390x: the image isn't built for it"),
     ],
@@ -202,6 +215,76 @@ def test_profiles_and_variables_change_the_plan_in_order(run: Run) -> None:
     assert base("--profile", "fast")["image"] == "r.test/node:24"
     assert base("--profile", "fast", "--set", "tag=22")["image"] == "r.test/node:22"
     assert "assembled" in base("--profile", "fast", "--profile", "debian")
+
+
+@pytest.mark.parametrize(("form", "start"), [("mermaid", "flowchart LR\n"), ("dot", "digraph plan {\n")])
+def test_a_plan_is_drawn(form: str, start: str, run: Run) -> None:
+    said = run("plan", "--format", form)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(start)
+
+
+@pytest.mark.parametrize("form", ["tree", "json", "mermaid", "dot"])
+def test_the_same_specification_and_facts_give_the_same_bytes(form: str, root: Path) -> None:
+    argv = program("plan", "v2.0.0", "--format", form)
+    outs = {
+        subprocess.run(argv, capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(outs) == 1
+
+
+def test_a_plan_of_a_version_has_its_tags_and_the_command(run: Run, root: Path) -> None:
+    write(root, f'{SPEC}\n[release]\nregistries = ["r.test/x"]\ntags = ["v{{version}}", "latest", "build-{{build}}"]\n')
+    found = json.loads(run("plan", "v2.0.0", "--json").out)
+    assert [tag["reference"] for tag in found["release"]["tags"]] == ["r.test/x/web:v2.0.0", "r.test/x/web:latest"]
+    assert found["release"]["dropped"][0]["pattern"] == "build-{build}"
+    assert found["command"][:3] == ["docker", "buildx", "bake"]
+    out = run("plan", "2.0.0", "--build-number", "7").out
+    assert "tags of 2.0.0\n" in out
+    assert "r.test/x/web:build-7\n" in out
+    assert run("plan").out.splitlines()[-2:-1] == ["command"]
+
+
+def test_facts_are_variables_of_the_specification(run: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, SPEC.replace('tag = "20"', 'tag = "20"\nci = { env = "CI_RUN", default = "none" }') + LABELS)
+    monkeypatch.setenv("CI_RUN", "5")
+
+    def labels(*argv: str) -> Any:
+        steps = json.loads(run("plan", "--json", *argv).out)["stages"][0]["steps"]
+        return {step["name"]: step["value"] for step in steps if step["does"] == "label"}
+
+    expected = {"v": "2.0.0", "b": "7", "c": "unknown", "e": "5"}
+    assert labels("v2.0.0", "--build-number", "7").items() >= expected.items()
+    assert labels("--set", "ci=own").items() >= {"v": "0.0.0-dev", "b": "0", "e": "own"}.items()
+
+
+def test_where_a_value_comes_from_is_explained(run: Run) -> None:
+    said = run("plan", "--explain", "bases.node.image", "--set", "tag=18")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        'bases.node.image = "r.test/node:18"',
+        '  buildspec.toml:12:9, written as "r.test/node:${tag}"',
+        '  vars.tag = "18"',
+        "    --set tag",
+        '    replaces "20", buildspec.toml:9:7',
+    ]
+
+
+# --- generate ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_generated_is_written_once_and_is_stale_when_it_was_changed(run: Run, root: Path) -> None:
+    schema = root / "buildspec.schema.json"
+    stale = run("generate", "--check")
+    assert (stale.code, stale.out) == (1, "buildspec.schema.json: stale\n")
+    assert stale.err == "error: stale: buildspec.schema.json\nfix: run `python -m buildspec generate`\n"
+    assert not schema.exists()
+    assert run("generate").out == "buildspec.schema.json: written\n"
+    assert run("generate").out == "buildspec.schema.json: nothing has changed\n"
+    assert run("generate", "--check") == Said(0, "buildspec.schema.json: as it should be\n", "")
+    schema.write_text("{}", encoding="utf-8")
+    assert run("generate", "--check").code == 1
 
 
 # --- profile auto --------------------------------------------------------------------------------------------
@@ -399,7 +482,11 @@ def program(*argv: str) -> list[str]:
     return [sys.executable, "-m", "buildspec", *argv]
 
 
-HEAVY = ("rich", "python_on_whales", "pydantic", "buildspec.engine", "asyncio", "ssl")
+HEAVY = (
+    *("rich", "python_on_whales", "pydantic", "asyncio", "ssl", "jsonschema"),
+    *("buildspec.engine", "buildspec.plan", "buildspec.render", "buildspec.report"),
+    *("buildspec.spec.schema", "buildspec.spec.fields", "buildspec.spec.explain"),
+)
 
 
 def test_a_check_loads_nothing_it_does_not_need(root: Path) -> None:

@@ -76,7 +76,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
-@pytest.mark.parametrize("verb", ["check", "plan", "build", "doctor"])
+@pytest.mark.parametrize("verb", ["check", "plan", "build", "generate", "doctor"])
 def test_a_verb_is_one_call_into_the_package(
     verb: str, noxfile: Any, ran: list[list[str]], called: list[list[str]]
 ) -> None:
@@ -142,9 +142,9 @@ def test_tests_are_all_of_them_or_those_asked_for(
 
 
 def test_the_verbs_of_the_noxfile_are_those_of_the_command_line(noxfile: Any) -> None:
-    from buildspec.cli import _parser
+    from buildspec.arguments import parser
 
-    (verbs,) = [action.choices for action in _parser()._actions if action.metavar == "VERB"]
+    (verbs,) = [action.choices for action in parser()._actions if action.metavar == "VERB"]
     assert verbs is not None
     sessions: dict[str, Callable[..., None]] = {name: getattr(noxfile, name, None) for name in verbs}  # type: ignore[misc]
     assert all(sessions.values())

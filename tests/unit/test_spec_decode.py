@@ -21,6 +21,7 @@ from buildspec.spec.model import (
     Context,
     Copy,
     DebianBase,
+    EnvironmentVar,
     Healthcheck,
     Image,
     ImageBase,
@@ -51,7 +52,8 @@ def test_every_key_is_decoded_to_what_it_says() -> None:
         source="https://example.org/web",
         licenses="MIT",
     )
-    assert spec.vars == {"text": "20", "number": 7, "ratio": 0.5, "flag": True}
+    asked = EnvironmentVar(env="BUILD_NUMBER", default=1)
+    assert spec.vars == {"text": "20", "asked": asked, "number": 7, "ratio": 0.5, "flag": True}
     assert spec.context == Context(path="app", ignore=("node_modules", "**/*.md"))
     assert spec.bases == {
         "node": ImageBase(
