@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import islice
 from math import isfinite
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
-from cattrs import (
-    AttributeValidationNote,
-    ClassValidationError,
-    Converter,
-    ForbiddenExtraKeysError,
-    IterableValidationError,
-    IterableValidationNote,
-)
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs import Converter
 
 from buildspec.errors import MOST, Diagnostic, SpecError, quoted
 from buildspec.spec import model, values
 from buildspec.spec.document import Document
 from buildspec.spec.overlay import PROFILES, closest, suggest
-from buildspec.spec.positions import Path, spell
+from buildspec.spec.positions import spell
 from buildspec.spec.unknown import UNKNOWN
 
 Hook = Callable[[Any, Any], Any]
@@ -55,31 +47,15 @@ def decode_draft(document: Document) -> tuple[model.Spec, list[Diagnostic]]:
             problems are too many.
     """
     _same_version(document)
-    data: dict[str, Any] = _copied(document.data)
-    problems: list[Diagnostic] = []
-    while True:
-        try:
-            spec: model.Spec = _converter().structure(data, model.Spec)
-        except ClassValidationError as error:
-            # what is wrong makes way for UNKNOWN, and the rest is decoded once more
-            for flaw in list(islice(_flaws(error, (), data), MOST)):
-                problems.append(flaw.diagnostic(document))
-                flaw.hide(data)
-            if len(problems) >= MOST:
-                raise SpecError(problems) from None
-        else:
-            return spec, problems
+    return _decoder().decode(document)
 
 
 def _same_version(document: Document) -> None:
     written = document.data.get("spec")
-    (known,) = get_args(attrs.fields(attrs.resolve_types(model.Spec)).spec.type)
+    (known,) = get_args(attrs.fields(model.Spec).spec.type)
     if type(written) is int and written != known:
         message = f"spec: this program reads version {known} of the language, not {written}"
         raise SpecError([Diagnostic("wrong-value", message, document.place(("spec",)))])
-
-
-# --- what is wrong --------------------------------------------------------------------------------------
 
 
 class _ProblemError(ValueError):
@@ -90,133 +66,150 @@ class _ProblemError(ValueError):
         self.rule = rule
 
 
-@attrs.frozen
-class _Flaw:
-    """A problem of a document, and what can't be known because of it."""
-
-    rule: str
-    message: str
-    path: Path
-    """What the message is about."""
-    unknown: tuple[Path, ...]
-    extra: str | None = None
-    """A key at the path that shouldn't be there."""
-    at_key: bool = False
-
-    def diagnostic(self, document: Document) -> Diagnostic:
-        message = f"{spell(self.path)}: {self.message}" if self.path else self.message
-        where = self.path if self.extra is None else (*self.path, self.extra)
-        return Diagnostic(self.rule, message, document.place(where, key=self.at_key))
-
-    def hide(self, data: dict[str, Any]) -> None:
-        """Put UNKNOWN into the data where it isn't known, and take out what shouldn't be there."""
-        if self.extra is not None:
-            del _at(data, self.path)[self.extra]
-        for path in self.unknown:
-            _at(data, path[:-1])[path[-1]] = UNKNOWN
-
-
-def _at(data: Any, path: Path) -> Any:  # noqa: ANN401 - whatever TOML holds
-    for part in path:
-        data = data[part]
-    return data
-
-
-def _copied(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
-    if type(value) is dict:
-        return {key: _copied(one) for key, one in value.items()}
-    if type(value) is list:
-        return [_copied(one) for one in value]
-    return value
-
-
-def _flaws(error: BaseException, path: Path, data: dict[str, Any]) -> Iterator[_Flaw]:
-    """Flatten what cattrs raised: a tree of exceptions, with notes that say where each belongs."""
-    match error:
-        case ClassValidationError():
-            yield from _keys_flaws(error, path, _at(data, path))
-            for one in error.exceptions:
-                if not isinstance(one, KeyError | ForbiddenExtraKeysError):
-                    yield from _flaws(one, (*path, *_step(one)), data)
-        case IterableValidationError():
-            for one in error.exceptions:
-                yield from _flaws(one, (*path, *_step(one)), data)
-        case _ProblemError():
-            yield _Flaw(error.rule, str(error), path, unknown=(path,))
-        case _:
-            raise error
-
-
-def _keys_flaws(error: ClassValidationError, path: Path, table: dict[str, Any]) -> Iterator[_Flaw]:
-    """Keys of a table that are unknown or missing; one that is misspelt isn't missing too."""
-    known = [model.toml_key(field.name) for field in attrs.fields(error.cl)]
-    if error.cl is model.Spec:
-        known.append(PROFILES)
-    misspelt = set()
-    for one in error.exceptions:
-        for key in sorted(one.extra_fields) if isinstance(one, ForbiddenExtraKeysError) else ():
-            meant = closest(key, known)
-            misspelt.add(meant)
-            unknown = tuple((*path, *hidden) for hidden in _hidden(key, meant, table))
-            hint = suggest(key, known) or f"; known: {', '.join(known)}"
-            yield _Flaw("unknown-key", f"unknown key {quoted(key)}{hint}", path, unknown, extra=key, at_key=True)
-    for one in error.exceptions:
-        if isinstance(one, KeyError) and one.args[0] not in misspelt:
-            key = one.args[0]
-            yield _Flaw("missing-key", f"key '{key}' is missing", path, ((*path, key),), at_key=True)
-
-
-def _hidden(key: str, meant: str, table: dict[str, Any]) -> Iterable[Path]:
-    """What can't be known of a table because one of its keys is misspelt."""
-    if not meant or meant == PROFILES:
-        return ()
-    if meant not in table:
-        return ((meant,),)
-    if type(table[key]) is dict and type(table[meant]) is dict:
-        # with [stage.base] besides [stages.runtime], there is a stage called base
-        return [(meant, name) for name in table[key] if name not in table[meant]]
-    return ()
-
-
-def _step(error: BaseException) -> Path:
-    """From a table or array to the element that an exception is about."""
-    for note in getattr(error, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            return (model.toml_key(note.name),)
-        if isinstance(note, IterableValidationNote):
-            return (note.index,)
-    return ()
-
-
-# --- hooks: one for each type of the model --------------------------------------------------------------
-
-
 @cache
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=True)
+def _decoder() -> _Decoder:
+    return _Decoder()  # one for all documents: cattrs takes longer to find the hooks than they take to read
 
-    def register(fits: Callable[[Any], bool], make: Callable[[Any, Converter], Hook]) -> None:
-        converter.register_structure_hook_factory(fits, lambda cls: _known(make(cls, converter)))
 
-    # the last one that fits is taken
-    register(attrs.has, _table)
-    register(lambda cls: get_origin(cls) is tuple, _array)
-    register(lambda cls: get_origin(cls) is Mapping, _mapping)
-    register(lambda cls: get_origin(cls) is Literal, lambda *_: _literal)
-    register(lambda cls: get_origin(cls) in (Union, types.UnionType), _optional)
-    register(lambda cls: cls in _SCALARS, lambda cls, _: _parsed(cls))
-    register(lambda cls: cls == model.Var, lambda *_: _variable)
-    register(lambda cls: cls == model.Var | None, lambda *_: _variable)
-    register(lambda cls: cls == model.Var | model.EnvironmentVar, _declared)
-    register(lambda cls: cls == model.Command, _command)
-    register(lambda cls: cls == model.Base, _base)
-    register(lambda cls: cls in _SHORT, _short)
-    # cattrs asks no predicate about the types it knows itself
-    plain: tuple[tuple[type, Hook], ...] = ((str, _string), (int, _integer), (bool, _boolean), (float, _number))
-    for cls, hook in plain:
-        converter.register_structure_hook(cls, _known(hook))
-    return converter
+class _Decoder:
+    """Hooks for the types of the model, which cattrs finds, and the document they are reading.
 
+    The hook of a table, array or mapping notes what the hooks of its elements raise, puts UNKNOWN in their place
+    and goes on: all problems of a document are found in one walk.
+    """
+
+    def __init__(self) -> None:
+        converter = Converter()
+
+        def register(fits: Callable[[Any], bool], make: Callable[[Any, Converter], Hook]) -> None:
+            converter.register_structure_hook_factory(fits, lambda cls: make(cls, converter))
+
+        # the last one that fits is taken
+        register(attrs.has, self._table)
+        register(lambda cls: get_origin(cls) is tuple, self._array)
+        register(lambda cls: get_origin(cls) is Mapping, self._mapping)
+        register(lambda cls: get_origin(cls) is Literal, lambda *_: _literal)
+        register(lambda cls: get_origin(cls) in (Union, types.UnionType), _optional)
+        register(lambda cls: cls in _SCALARS, lambda cls, _: _parsed(cls))
+        register(lambda cls: cls == model.Var, lambda *_: _variable)
+        register(lambda cls: cls == model.Var | None, lambda *_: _variable)
+        register(lambda cls: cls == model.Var | model.EnvironmentVar, _declared)
+        register(lambda cls: cls == model.Command, _command)
+        register(lambda cls: cls == model.Base, _base)
+        register(lambda cls: cls in _SHORT, self._short)
+        # cattrs asks no predicate about the types it knows itself
+        plain: tuple[tuple[type, Hook], ...] = ((str, _string), (int, _integer), (bool, _boolean), (float, _number))
+        for cls, hook in plain:
+            converter.register_structure_hook(cls, hook)
+        self.spec: Hook = converter.get_structure_hook(model.Spec)
+
+    def decode(self, document: Document) -> tuple[model.Spec, list[Diagnostic]]:
+        self.document = document
+        self.path: list[str | int] = []
+        self.problems: list[Diagnostic] = []
+        return self.spec(document.data, model.Spec), self.problems
+
+    def note(self, rule: str, message: str, key: str | None = None, *, at_key: bool = False) -> None:
+        """Note a problem of the value at the path, or of a key in it."""
+        path = tuple(self.path)
+        where = path if key is None else (*path, key)
+        text = f"{spell(path)}: {message}" if path else message
+        self.problems.append(Diagnostic(rule, text, self.document.place(where, key=at_key)))
+        if len(self.problems) >= MOST:
+            raise SpecError(self.problems)
+
+    def element(self, key: str | int, value: object, hook: Hook, cls: object) -> Any:  # noqa: ANN401 - one of cls
+        """Structure what the value at the path has at a key; UNKNOWN when something is wrong with it."""
+        if value is UNKNOWN:
+            return value
+        self.path.append(key)
+        try:
+            return hook(value, cls)
+        except _ProblemError as problem:
+            self.note(problem.rule, str(problem))
+            return UNKNOWN
+        finally:
+            self.path.pop()
+
+    def _table(self, cls: Any, converter: Converter) -> Hook:  # noqa: ANN401 - a class of the model
+        fields = {model.toml_key(field.name): field for field in attrs.fields(cls)}
+        hooks = {key: converter.get_structure_hook(field.type) for key, field in fields.items()}
+        needed = [key for key, field in fields.items() if field.default is attrs.NOTHING]
+        known = [*fields, PROFILES] if cls is model.Spec else [*fields]
+
+        def table(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
+            if type(value) is not dict:
+                raise _expect("a table", value)
+            if not value.keys() <= fields.keys() or not all(key in value for key in needed):
+                value = self.repaired(value, known, needed)
+            return cls(
+                **{fields[key].name: self.element(key, one, hooks[key], fields[key].type) for key, one in value.items()}
+            )
+
+        return table
+
+    def repaired(self, table: dict[str, Any], known: list[str], needed: list[str]) -> dict[str, Any]:
+        """The table with known keys only, with UNKNOWN for what is missing; one that is misspelt isn't missing too."""
+        repaired = {key: value for key, value in table.items() if key in known}
+        misspelt = set()
+        for key in sorted(table.keys() - repaired.keys()):
+            hint = suggest(key, known) or f"; known: {', '.join(known)}"
+            self.note("unknown-key", f"unknown key {quoted(key)}{hint}", key, at_key=True)
+            if (meant := closest(key, known)) and meant != PROFILES:
+                misspelt.add(meant)
+                repaired[meant] = _hidden(table[key], repaired.get(meant, UNKNOWN))
+        for key in needed:
+            if key not in repaired:
+                repaired[key] = UNKNOWN
+                self.note("missing-key", f"key '{key}' is missing", at_key=True)
+        return repaired
+
+    def _array(self, cls: object, converter: Converter) -> Hook:
+        item = get_args(cls)[0]
+        hook = converter.get_structure_hook(item)
+        what = "strings and tables" if item in _SHORT else "tables" if attrs.has(item) else "strings"
+
+        def array(value: object, _: object) -> tuple[Any, ...]:
+            if type(value) is not list:
+                raise _expect(f"an array of {what}", value, "; put it in brackets" if type(value) is str else "")
+            return tuple(self.element(index, one, hook, item) for index, one in enumerate(value))
+
+        return array
+
+    def _mapping(self, cls: object, converter: Converter) -> Hook:
+        item = get_args(cls)[1]
+        hook = converter.get_structure_hook(item)
+
+        def mapping(value: object, _: object) -> Mapping[str, Any]:
+            if type(value) is not dict:
+                hint = '; write it as { name = "value" }' if item is str else ""
+                raise _expect("a table", value, hint)
+            return types.MappingProxyType({key: self.element(key, one, hook, item) for key, one in value.items()})
+
+        return mapping
+
+    def _short(self, cls: Any, converter: Converter) -> Hook:  # noqa: ANN401 - a class of the model
+        table = self._table(cls, converter)
+
+        def hook(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
+            if type(value) is dict:
+                return table(value, cls)
+            if type(value) is str:
+                return _SHORT[cls](value)
+            raise _expect("a string or a table", value)
+
+        return hook
+
+
+def _hidden(misspelt: object, meant: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
+    """What is known of a key's value when another key was meant to be that one too."""
+    if type(misspelt) is dict and type(meant) is dict:
+        # with [stage.base] besides [stages.runtime], there is a stage called base
+        return {**dict.fromkeys(misspelt, UNKNOWN), **meant}
+    return meant
+
+
+# --- hooks of values that have no elements, or choose among other hooks ----------------------------------
 
 _SCALARS = (values.Platform, values.Size, values.Duration, values.Reference, values.Digest)
 _SHORT: Mapping[type, Callable[[str], object]] = {
@@ -224,11 +217,6 @@ _SHORT: Mapping[type, Callable[[str], object]] = {
     model.Budget: lambda text: model.Budget(unpacked=_parsed(values.Size)(text, None)),
 }
 """Tables that may be written as a bare string, and what that means."""
-
-
-def _known(hook: Hook) -> Hook:
-    """The hook, which UNKNOWN passes by."""
-    return lambda value, cls: UNKNOWN if value is UNKNOWN else hook(value, cls)
 
 
 def _expect(what: str, value: object, hint: str = "") -> _ProblemError:
@@ -332,76 +320,6 @@ def _command(_: object, converter: Converter) -> Hook:
         if type(value) is list:
             return array(value, tuple[str, ...])
         raise _expect("a string or an array of strings", value)
-
-    return hook
-
-
-def _table(cls: Any, converter: Converter) -> Hook:  # noqa: ANN401 - a class of the model
-    renames: dict[str, Any] = {field.name: override(rename=model.toml_key(field.name)) for field in attrs.fields(cls)}
-    structure: Hook = make_dict_structure_fn(
-        cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **renames
-    )
-
-    def hook(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
-        if type(value) is not dict:
-            raise _expect("a table", value)
-        return structure(value, cls)
-
-    return hook
-
-
-def _array(cls: object, converter: Converter) -> Hook:
-    item = get_args(cls)[0]
-    hook = converter.get_structure_hook(item)
-    what = "strings and tables" if item in _SHORT else "strings"
-
-    def array(value: object, _: object) -> tuple[Any, ...]:
-        if type(value) is not list:
-            raise _expect(f"an array of {what}", value, "; put it in brackets" if type(value) is str else "")
-        return tuple(_each(enumerate(value), hook, item).values())
-
-    return array
-
-
-def _mapping(cls: object, converter: Converter) -> Hook:
-    item = get_args(cls)[1]
-    hook = converter.get_structure_hook(item)
-
-    def mapping(value: object, _: object) -> Mapping[str, Any]:
-        if type(value) is not dict:
-            hint = '; write it as { name = "value" }' if item is str else ""
-            raise _expect("a table", value, hint)
-        return types.MappingProxyType(_each(value.items(), hook, item))
-
-    return mapping
-
-
-def _each(items: Iterable[tuple[Any, Any]], hook: Hook, item: object) -> dict[Any, Any]:
-    """Structure every element, and say what is wrong with each of them, not just with the first."""
-    done: dict[Any, Any] = {}
-    problems: list[Exception] = []
-    for key, value in items:
-        try:
-            done[key] = hook(value, item)
-        except (_ProblemError, ClassValidationError, IterableValidationError) as problem:
-            problem.__notes__ = [IterableValidationNote(f"at {key!r}", key, item)]
-            problems.append(problem.with_traceback(None))  # it would keep all that was being read
-            if len(problems) == MOST:
-                break
-    if problems:
-        raise IterableValidationError("wrong elements", problems, dict)
-    return done
-
-
-def _short(cls: Any, converter: Converter) -> Hook:  # noqa: ANN401 - a class of the model
-    table = _table(cls, converter)
-
-    def hook(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
-        if type(value) is dict:
-            return table(value, cls)
-        if type(value) is str:
-            return _SHORT[cls](value)
-        raise _expect("a string or a table", value)
 
     return hook
 

@@ -39,8 +39,7 @@ def fields(cls: type) -> tuple[Field, ...]:
         cls: a class of the model.
     """
     docs = documentation(cls.__module__).get(cls.__name__, {})
-    resolved: Any = attrs.resolve_types(cls)
-    return tuple(_field(one, docs.get(one.name, "")) for one in attrs.fields(resolved))
+    return tuple(_field(one, docs.get(one.name, "")) for one in attrs.fields(cls))
 
 
 def _field(field: attrs.Attribute[Any], doc: str) -> Field:

@@ -3,8 +3,7 @@
 Parser, schema and reference are derived from these classes; there is no second list of names.
 """
 
-from __future__ import annotations
-
+# Annotations are evaluated here, not kept as text: all who derive something from them would have to compile them.
 from collections.abc import Mapping
 from typing import Literal
 
