@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all verbs; it raises UsageError for a call that makes no sense."""
     made = _Parser(prog="buildspec", description="A type-checked build language for container images.")
     made.add_argument("--version", action="version", version=f"buildspec {__version__}")
-    verbs = made.add_subparsers(required=True, metavar="VERB", dest="verb")
+    # their `prog` is given, as argparse would lay out a help text to find it
+    verbs = made.add_subparsers(required=True, metavar="VERB", dest="verb", prog=made.prog)
     checked = _add(verbs, "check", "Decode and type-check the specification; say all that is wrong with it.")
     checked.add_argument(
         "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"

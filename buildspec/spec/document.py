@@ -99,14 +99,16 @@ _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", 
 def _scalar(raw: str) -> object:
     """The value of a scalar that the scanner found to be well-formed; a day or time may still not exist.
 
-    Strings, booleans and plain integers, all that most specifications hold, are read here; the rest by tomlkit, which
+    Strings, booleans and plain numbers, all that most specifications hold, are read here; the rest by tomlkit, which
     is loaded when there is something for it to read.
     """
     if raw[0] in "\"'":
         return _string(raw)
     if raw in ("true", "false"):
         return raw == "true"
-    return int(raw) if raw.isdecimal() else _by_tomlkit(raw)
+    if raw.isdecimal():
+        return int(raw)
+    return float(raw) if raw.replace(".", "", 1).isdecimal() else _by_tomlkit(raw)
 
 
 def _by_tomlkit(raw: str) -> object:
