@@ -5,7 +5,6 @@ What a verb doesn't need isn't imported: `check` loads neither the engine's clie
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -84,17 +83,17 @@ def check(arguments: argparse.Namespace) -> ExitCode:
     """Decode and type-check; in another format than text, standard output has the diagnostics and nothing else."""
     form = arguments.format
     try:
-        found = _examined(arguments)
-        _refuse(found.warnings if arguments.strict else ())
+        found, warnings = _examined_with_profiles(arguments)
+        _refuse(warnings if arguments.strict else ())
     except SpecError as error:
         if form == "text":
             raise
         print(_formats()[form](error.diagnostics))
         return ExitCode.WRONG_SPEC
     if form != "text":
-        print(_formats()[form](found.warnings))
+        print(_formats()[form](warnings))
         return ExitCode.DONE
-    for one in found.warnings:
+    for one in warnings:
         print(one.render(), file=sys.stderr)
     spec = found.source.spec
     count = len(spec.stages)
@@ -143,6 +142,8 @@ def _shown(found: Plan, root: Path, form: str) -> str:
 
     command = invocation(found, root, os.environ)
     if form == "json":
+        import json
+
         return json.dumps({**printable(found), "command": command}, indent=2, ensure_ascii=False)
     return f"{tree(found)}\n\ncommand\n  {shlex.join(command)}"
 
@@ -262,13 +263,36 @@ def _formats() -> Mapping[str, Callable[[Sequence[Diagnostic]], str]]:
     return FORMATS
 
 
-def _examined(arguments: argparse.Namespace) -> Examined:
+def _examined_with_profiles(arguments: argparse.Namespace) -> tuple[Examined, Sequence[Diagnostic]]:
+    """The specification as the command line selects it, and the warnings of this and of all other profiles."""
+    from buildspec.checks import with_profiles
+    from buildspec.spec.load import read
+
+    path = Path(arguments.file)
+    document = read(path, arguments.file)
+    profiles: Sequence[str] = [name for name in arguments.profile if name != AUTO]
+    found = None
+    try:
+        found = _examined(arguments, document)
+        told: Sequence[Diagnostic] = found.warnings
+        profiles = found.source.profiles
+    except SpecError as error:
+        told = error.diagnostics
+    told, unseen = with_profiles(path, _selection(arguments, profiles, document), document, told)
+    if found is None or any(one.severity == "error" for one in told):
+        raise SpecError(told)
+    if unseen:
+        print(f"profiles that weren't looked at: {', '.join(unseen)}; `--profile NAME` does", file=sys.stderr)
+    return found, told
+
+
+def _examined(arguments: argparse.Namespace, document: Document | None = None) -> Examined:
     from buildspec.checks import examine
     from buildspec.spec.load import read
     from buildspec.spec.overlay import profile_names
 
     path = Path(arguments.file)
-    document = read(path, arguments.file)
+    document = document or read(path, arguments.file)
 
     def selected(*profiles: str) -> Examined:
         return examine(path, _selection(arguments, profiles, document), document)
@@ -313,9 +337,9 @@ def _version(arguments: argparse.Namespace) -> str:
 
 
 def _today() -> str:
-    from datetime import UTC, datetime
+    import time
 
-    return datetime.now(UTC).date().isoformat()
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def _needs_fallback(source: Source, out: TextIO) -> bool:

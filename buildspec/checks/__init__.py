@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from buildspec.checks.rules import Rule, Subject, is_waivable, known, severity_o
 from buildspec.errors import MOST, Diagnostic, SpecError, in_order
 from buildspec.spec.document import Document
 from buildspec.spec.load import Selection, Source, draft
+from buildspec.spec.overlay import profile_names
+from buildspec.spec.scanner import MAX_VALUES
 
 RULES: tuple[Rule, ...] = (
     graph.unknown_stage,
@@ -154,6 +156,41 @@ def examine(path: Path, selection: Selection, document: Document | None = None) 
     """
     written = draft(path, selection, document)
     return Examined(written.source, _told([*written.problems, *findings(written.source)]))
+
+
+def with_profiles(
+    path: Path, selection: Selection, document: Document, found: Iterable[Diagnostic]
+) -> tuple[tuple[Diagnostic, ...], tuple[str, ...]]:
+    """Examine a specification with each profile that isn't selected as well, one at a time on top of the selection.
+
+    Args:
+        path: the file.
+        selection: what was examined.
+        document: what `spec.load.read` gave for it.
+        found: what was told of it.
+
+    Returns:
+        What was told and what the other profiles bring, in the order of the file; and the profiles that weren't
+        looked at, as so large a specification with so many of them would take minutes.
+
+    Raises:
+        SpecError: the document is for another version of the language.
+    """
+    others = [name for name in profile_names(document) if name not in selection.profiles]
+    most = MAX_VALUES // (len(document.positions.spans) + 1)
+    seen = frozenset(found)
+    told: Set[Diagnostic] = seen
+    for name in others[:most]:
+        written = draft(path, attrs.evolve(selection, profiles=(*selection.profiles, name)), document)
+        also = [*written.problems, *findings(written.source)]
+        # a waiver is of use when any profile uses it
+        told = {one for one in told if one.rule != waivers.UNUSED or one in also}
+        told |= {
+            replace(one, message=f"{one.message} (with --profile {name})")
+            for one in also
+            if one.rule != waivers.UNUSED and one not in seen
+        }
+    return in_order(told), tuple(others[most:])
 
 
 def _told(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -217,6 +217,16 @@ def test_profiles_and_variables_change_the_plan_in_order(run: Run) -> None:
     assert "assembled" in base("--profile", "fast", "--profile", "debian")
 
 
+def test_a_profile_that_is_not_selected_is_checked_too(run: Run, root: Path) -> None:
+    write(root, SPEC.replace('vars.tag = "24"', 'vars.tag = 24.5\nstages.app.user = "nobdy"'))
+    said = run("check")
+    assert (said.code, said.out) == (2, "")
+    (line,) = (line for line in said.err.splitlines() if "nobdy" in line and "error" in line)
+    assert line.startswith("buildspec.toml:")
+    assert line.endswith("(with --profile fast)")
+    assert run("plan").code == 0, "what isn't selected keeps nothing from being built"
+
+
 @pytest.mark.parametrize(("form", "start"), [("mermaid", "flowchart LR\n"), ("dot", "digraph plan {\n")])
 def test_a_plan_is_drawn(form: str, start: str, run: Run) -> None:
     said = run("plan", "--format", form)
