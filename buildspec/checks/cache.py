@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path as FilePath
+
+import attrs
 
 from buildspec.checks.commands import Install, Shell, commands, installs
 from buildspec.checks.contents import descent
-from buildspec.checks.rules import Subject, each_stage, waivable
-from buildspec.checks.texts import lineage
+from buildspec.checks.rules import Subject, each_stage, inherited, known, waivable
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.model import Stage
 
@@ -55,46 +57,60 @@ def sources_before_dependencies(subject: Subject, name: str, _: Stage) -> Iterat
         yield subject.problem("sources-before-dependencies", path, f"{message}; {out}")
 
 
+@attrs.frozen
+class _Files:
+    """What the context says of dependencies."""
+
+    names: frozenset[str]
+    """Of all files, a few levels deep."""
+    unlocked: frozenset[str]
+    """Tools whose manifest is there without a lock file beside it."""
+
+
 @waivable("error")
-@each_stage
-def missing_lock_file(subject: Subject, name: str, _: Stage) -> Iterator[Diagnostic]:
+def missing_lock_file(subject: Subject) -> Iterator[Diagnostic]:
     """Dependencies are installed without a lock file, so that each build may get others."""
-    folder = subject.source.root / subject.spec.context.path
-    found = [one for one in _steps(subject, name) if one[1].dependencies or one[1].tool in {"cargo", "go"}]
-    if not found or not folder.is_dir():
-        return
-    files = _files(folder)
-    for command, install in found:
-        message = _unlocked(install, files, foreign=_copies_from_stages(subject, name))
-        if message:
+    foreign = inherited(
+        subject, lambda _: False, lambda _, stage, above: any(copy.from_ for copy in stage.copy) or bool(above)
+    )
+    files = cache(lambda: _files(subject.source.root / subject.spec.context.path))  # read when a stage asks for it
+    for name in subject.spec.stages:
+        yield from known(_missing_lock_file(subject, name, files, foreign))
+
+
+def _missing_lock_file(
+    subject: Subject, name: str, files: Callable[[], _Files | None], foreign: Mapping[str, bool]
+) -> Iterator[Diagnostic]:
+    for command, install in _steps(subject, name):
+        there = files() if install.dependencies or install.tool in {"cargo", "go"} else None
+        if there is not None and (message := _unlocked(install, there, foreign=bool(foreign[name]))):
             yield command.problem(subject, "missing-lock-file", message)
 
 
-def _unlocked(install: Install, files: dict[str, set[str]], *, foreign: bool) -> str:
+def _unlocked(install: Install, files: _Files, *, foreign: bool) -> str:
     if install.tool == "pip":
-        wanted = posixpath.basename(install.requirements)
-        if foreign or any(wanted in names for names in files.values()):
+        if foreign or posixpath.basename(install.requirements) in files.names:
             return ""
         return f"'{install.words}' reads {quoted(install.requirements)}, which the context doesn't have"
-    manifest, locks = _LOCKS[install.tool]
-    there = [names for names in files.values() if manifest in names]
-    if not there or any(lock in names for names in there for lock in locks):
+    if install.tool not in files.unlocked:
         return ""
-    return f"'{install.words}' has no {locks[0]} in the context; make one, and commit it"
+    return f"'{install.words}' has no {_LOCKS[install.tool][1][0]} in the context; make one, and commit it"
 
 
-def _copies_from_stages(subject: Subject, name: str) -> bool:
-    return any(copy.from_ for one in lineage(subject, name) for copy in subject.spec.stages[one].copy)
-
-
-def _files(folder: FilePath) -> dict[str, set[str]]:
-    """Names of the files in each folder, a few levels deep."""
-    found = {}
+def _files(folder: FilePath) -> _Files | None:
+    if not folder.is_dir():
+        return None
+    found: list[set[str]] = []
     for at, folders, names in os.walk(folder):
         depth = len(FilePath(at).relative_to(folder).parts)
         folders[:] = [one for one in folders if depth < _DEPTH and one not in _SKIPPED]
-        found[at] = set(names)
-    return found
+        found.append(set(names))
+    unlocked = set()
+    for tool, (manifest, locks) in _LOCKS.items():
+        there = [names for names in found if manifest in names]
+        if there and all(names.isdisjoint(locks) for names in there):
+            unlocked.add(tool)
+    return _Files(frozenset[str]().union(*found), frozenset(unlocked))
 
 
 @waivable("warning")

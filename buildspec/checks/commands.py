@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import Literal
 
 import attrs
@@ -18,7 +19,6 @@ from buildspec.spec.unknown import UNKNOWN
 
 _RUN = re.compile(r"\s*RUN\s+", re.IGNORECASE)
 _FLAG = re.compile(r"--(\w+)=(\S+)\s+")
-_COMMENT = re.compile(r"^\s*#.*$\n?", re.MULTILINE)
 _CONTINUED = re.compile(r"\\[ \t]*\n")
 _SEPARATOR = re.compile(r"&&|\|\||[;|\n(){}]")
 _BEFORE = re.compile(r"[A-Za-z_]\w*=\S*|sudo|env|exec|time|then|do|else|if|!|set")
@@ -81,12 +81,12 @@ def commands(subject: Subject, name: str) -> Iterator[Shell]:
         return
     if stage.run:
         for index, command in items(stage.run):
-            yield Shell(name, _COMMENT.sub("", _CONTINUED.sub(" ", command)), index)
+            yield Shell(name, _without_comments(_CONTINUED.sub(" ", command)), index)
         return
     fragment = subject.source.fragments.get(name)
     for one in fragment.instructions if fragment is not None else ():
         if one.keyword == "RUN":
-            rest = _CONTINUED.sub(" ", _COMMENT.sub("", one.text))
+            rest = _CONTINUED.sub(" ", _without_comments(one.text))
             rest = rest[match.end() :] if (match := _RUN.match(rest)) else rest
             mounts = []
             while match := _FLAG.match(rest):
@@ -95,12 +95,23 @@ def commands(subject: Subject, name: str) -> Iterator[Shell]:
             yield Shell(name, rest, fragment=fragment, line=one.line, mounts=tuple(mounts))
 
 
+def _without_comments(text: str) -> str:
+    """The text without lines that are comments, and blank ones before them."""
+    kept: list[str] = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith("#"):
+            while kept and not kept[-1].strip():
+                kept.pop()
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def installs(command: Shell) -> Iterator[Install]:
     """What a command installs or compiles, simple command by simple command."""
     for part in _SEPARATOR.split(command.text):
         words = part.replace('"', " ").replace("'", " ").replace(",", " ").replace("[", " ").split()
-        while words and _BEFORE.fullmatch(words[0]):
-            del words[0]
+        words = list(dropwhile(_BEFORE.fullmatch, words))
         if words[:2] == ["corepack", "enable"] or not words:
             continue
         found = _install(posixpath.basename(words[0]), words[1:])

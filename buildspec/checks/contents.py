@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 import attrs
 
 from buildspec.checks.commands import Install, commands, installs
-from buildspec.checks.rules import Subject
+from buildspec.checks.rules import Subject, inherited
 from buildspec.checks.texts import lineage
-from buildspec.spec.model import Base, Copy, DebianBase
+from buildspec.spec.model import Copy, DebianBase, Stage
 from buildspec.spec.unknown import UNKNOWN, UnknownError
 
 # Files that hold no machine code, whatever made them.
 _TEXTS = (".js", ".mjs", ".cjs", ".json", ".map", ".html", ".css", ".md", ".txt", ".toml", ".yaml", ".yml", ".py")
 _MODULES = "node_modules"
 _SOURCES = frozenset({".", "*", "**", "src", "lib", "source", "sources"})
+LONGEST_PATH = 4096
+"""Characters of a path that Linux takes (PATH_MAX of linux/limits.h); there is no file with a longer one."""
+_MOST_LOOKS = 50_000
+"""Stages and copies that a search looks at; a specification that needs more of them is none that a person wrote."""
 _ACCOUNT_TOOLS = re.compile(r"\b(adduser|useradd|usermod)\b|/etc/passwd")
 
 
@@ -47,31 +51,13 @@ class Graph:
     """Delivered stages, and those they are built from."""
 
 
-class _Identity:
-    """A subject as a key: two are never compared by their contents."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-
-    def __hash__(self) -> int:
-        return id(self.subject)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.subject is other.subject
-
-
+@lru_cache(maxsize=1)
 def graph(subject: Subject) -> Graph:
     """The graph of a specification.
 
     Raises:
         UnknownError: the stages, or what is delivered, aren't known.
     """
-    return _graph(_Identity(subject))
-
-
-@lru_cache(maxsize=1)
-def _graph(key: _Identity) -> Graph:
-    subject = key.subject
     stages = subject.spec.stages
     made = {name: found for name in stages if (found := tuple(_made(subject, name)))}
     gates = [name for name, stage in stages.items() if stage is not UNKNOWN and stage.gate]
@@ -137,6 +123,10 @@ def _tainted(subject: Subject, made: Mapping[str, tuple[Made, ...]]) -> set[str]
     return found
 
 
+_MOST_USERS = 100
+"""Users of an image that are told apart; no image has more."""
+
+
 @attrs.frozen
 class Descent:
     """What a stage's image has of the stage itself and of those it starts from."""
@@ -145,7 +135,7 @@ class Descent:
     """The working folder at the end of the stage."""
     commands: bool = False
     """Some of them have commands, which may have made anything."""
-    users: frozenset[str] = frozenset()
+    users: tuple[str, ...] = ()
     """Users of `[users]` that were made."""
     accounts_unknown: bool = False
     """Commands or copies may have made more."""
@@ -159,8 +149,8 @@ def descent(subject: Subject, stage: str) -> Descent:
     Raises:
         UnknownError: something of one of them isn't known.
     """
-    found = _descents(_Identity(subject)).get(stage, Descent())
-    if found is None:
+    found = _descents(subject).get(stage, Descent())
+    if found is UNKNOWN:
         raise UnknownError
     return found
 
@@ -171,74 +161,98 @@ def workdir(subject: Subject, stage: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _descents(key: _Identity) -> Mapping[str, Descent | None]:
-    """Of all stages at once: one by one, a chain of them would be walked again for each of its links."""
-    subject = key.subject
-    found: dict[str, Descent | None] = {}
-    for start in subject.spec.stages:
-        trail: dict[str, None] = {}
-        name = start
-        try:
-            while name in subject.spec.stages and name not in found and name not in trail:
-                trail[name] = None
-                name = subject.spec.stages[name].from_
-            above = found.get(name, Descent())
-        except UnknownError:
-            above = None
-        for one in reversed(trail):
-            above = found[one] = _below(subject, one, above)
-    return found
+def _descents(subject: Subject) -> Mapping[str, Descent]:
+    return inherited(subject, lambda _: Descent(), lambda name, stage, above: _below(subject, name, stage, above))
 
 
-def _below(subject: Subject, name: str, above: Descent | None) -> Descent | None:
-    if above is None:
-        return None
-    try:
-        stage = subject.spec.stages[name]
-        folder = posixpath.join(above.workdir, stage.workdir)
-        own = list(commands(subject, name))
-        unknown = any(_ACCOUNT_TOOLS.search(command.text) for command in own) or any(
-            overlap(landing(copy, folder), "/etc/passwd") for copy in stage.copy
-        )
-        users = above.users.union(stage.users) if stage.users else above.users
-    except UnknownError:
-        return None
+def _below(subject: Subject, name: str, stage: Stage, above: Descent) -> Descent:
+    folder = posixpath.join(above.workdir, stage.workdir)
+    if len(folder) > LONGEST_PATH and not stage.workdir.startswith("/"):
+        folder = above.workdir  # there can't be such a folder, and a chain of stages would make it longer and longer
+    own = list(commands(subject, name))
+    users = (*above.users, *stage.users)
+    unknown = len(users) > _MOST_USERS or any(_ACCOUNT_TOOLS.search(command.text) for command in own)
+    unknown = unknown or any(overlap(landing(copy, folder), "/etc/passwd") for copy in stage.copy)
     copied = [(name, index) for index, copy in enumerate(stage.copy) if _is_source(copy)]
-    sources = copied[0] if copied else above.sources
-    return Descent(folder, above.commands or bool(own), users, above.accounts_unknown or unknown, sources)
+    return Descent(
+        folder,
+        above.commands or bool(own),
+        above.users if len(users) > _MOST_USERS else users,
+        above.accounts_unknown or unknown,
+        copied[0] if copied else above.sources,
+    )
 
 
 def _is_source(copy: Copy) -> bool:
     return not copy.from_ and posixpath.normpath(copy.path) in _SOURCES
 
 
-def origins(subject: Subject, stage: str, path: str) -> Iterator[Made]:
-    """Machine code that may be below a path of a stage's image, whatever stages it came through.
+_Place = tuple[str, str]
+"""A stage, and an absolute path in its image."""
 
-    Args:
-        subject: the specification.
-        stage: a stage.
-        path: as in `copy`: absolute, or relative to the stage's working folder.
+
+@attrs.define
+class Search:
+    """A search for machine code of one kind, through all stages that it may have come through.
+
+    What was looked at is remembered, as many copies come the same way. That is bounded too: copies of copies can give a
+    path as many forms as there are ways through the graph.
     """
-    known = graph(subject)
-    todo = [(stage, posixpath.normpath(posixpath.join(workdir(subject, stage), path)))]
-    seen: set[tuple[str, str]] = set()
-    while todo:
-        at, wanted = todo.pop()
-        if (at, wanted) in seen or at not in known.tainted:
-            continue
-        seen.add((at, wanted))
-        folder = workdir(subject, at)
-        for made in known.made.get(at, ()):
-            if _may_hold(wanted, made.install, folder):
-                yield made
-        parent = subject.spec.stages[at].from_
-        if parent in subject.spec.stages:
-            todo.append((parent, wanted))
-        for copy in subject.spec.stages[at].copy:
-            if copy.from_ in known.tainted and (inner := _came_from(copy, wanted, folder)):
-                start = workdir(subject, copy.from_)
-                todo.append((copy.from_, posixpath.normpath(posixpath.join(start, inner))))
+
+    _subject: Subject
+    _kind: Callable[[Made], bool]
+    _found: dict[_Place, Made | None] = attrs.field(init=False, factory=dict)
+    _looks: int = attrs.field(init=False, default=0)
+
+    def first(self, stage: str, path: str) -> Made | None:
+        """Machine code of that kind that may be below a path of a stage's image; None when there is none.
+
+        Args:
+            stage: its name.
+            path: as in `copy`: absolute, or relative to the stage's working folder.
+
+        Raises:
+            UnknownError: something that it hangs on isn't known.
+        """
+        todo: list[tuple[_Place, _Place | None]] = [(_within(self._subject, stage, path), None)]
+        users: dict[_Place, _Place | None] = {}
+        while todo and self._looks < _MOST_LOOKS:
+            place, user = todo.pop()
+            if place not in self._found:
+                users[place] = user
+                self._found[place] = self._made(*place)
+                if self._found[place] is None:
+                    todo += ((source, place) for source in self._sources(*place))
+            if (made := self._found[place]) is not None:
+                while user is not None:
+                    self._found[user] = made
+                    user = users[user]
+                return made
+        return None
+
+    def _made(self, stage: str, path: str) -> Made | None:
+        """What a stage's own commands may have left there."""
+        self._looks += 1
+        own = graph(self._subject).made.get(stage, ())
+        folder = workdir(self._subject, stage) if own else ""
+        return next((one for one in own if self._kind(one) and _may_hold(path, one.install, folder)), None)
+
+    def _sources(self, stage: str, path: str) -> Iterator[_Place]:
+        """Where what is below a path came from; the last of them is looked at first."""
+        stages = self._subject.spec.stages
+        tainted = graph(self._subject).tainted
+        parent = stages[stage].from_
+        if parent in tainted:
+            yield parent, path
+        folder = workdir(self._subject, stage)
+        for copy in stages[stage].copy if len(path) <= LONGEST_PATH else ():
+            self._looks += 1
+            if copy.from_ in tainted and (inner := _came_from(copy, path, folder)):
+                yield _within(self._subject, copy.from_, inner)
+
+
+def _within(subject: Subject, stage: str, path: str) -> _Place:
+    return stage, posixpath.normpath(posixpath.join(workdir(subject, stage), path))
 
 
 def landing(copy: Copy, folder: str) -> str:
@@ -272,19 +286,11 @@ def _may_hold(path: str, install: Install, folder: str) -> bool:
     return True
 
 
-def root(subject: Subject, stage: str) -> Base | None:
-    """The base at the root of a stage; None for `scratch` and for what isn't there."""
-    name = stage
-    for one in lineage(subject, stage):
-        name = subject.spec.stages[one].from_
-    return subject.spec.bases.get(name)
-
-
 def runs_foreign(subject: Subject, name: str) -> bool:
     """Whether a stage that runs on the target runs programs there: its commands, or apt on a base from a registry."""
     if next(commands(subject, name), None) is not None:
         return True
-    if not subject.spec.stages[name].packages or isinstance(root(subject, name), DebianBase):
+    if not subject.spec.stages[name].packages or isinstance(subject.base(name), DebianBase):
         return False
     known = subject.traits(name)
     return known is not None and known.packages == "apt"

@@ -91,9 +91,9 @@ def _at(fragment: Fragment, line: int, width: int, rule: str, message: str) -> D
 @each_stage
 def undeclared_secret(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
     """A stage mounts a secret that is neither in `[secrets]` nor well known."""
-    there = [*subject.spec.secrets, *WELL_KNOWN]
     for index, secret in enumerate(stage.secrets):
-        if secret is not UNKNOWN and secret not in there:
+        if secret is not UNKNOWN and secret not in subject.spec.secrets and secret not in WELL_KNOWN:
+            there = (*subject.spec.secrets, *WELL_KNOWN)
             message = f"no secret is called {quoted(secret)}{suggest(secret, there) or '; add it to [secrets]'}"
             yield subject.problem("undeclared-secret", ("stages", name, "secrets", index), message)
 

@@ -9,7 +9,16 @@ import attrs
 
 from buildspec.checks.commands import commands
 from buildspec.checks.contents import graph
-from buildspec.checks.rules import SCRATCH, Subject, each_copy, each_delivered, each_stage, known, waivable
+from buildspec.checks.rules import (
+    SCRATCH,
+    Subject,
+    copies,
+    each_copy,
+    each_delivered,
+    each_stage,
+    known,
+    waivable,
+)
 from buildspec.errors import Diagnostic, quoted, shortened
 from buildspec.spec.load import FOLDER
 from buildspec.spec.model import Copy, Stage, toml_key
@@ -17,6 +26,7 @@ from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
 
+_KEYS = frozenset(toml_key(field.name) for field in attrs.fields(Stage))
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -80,7 +90,7 @@ def _cycles(needs: Mapping[str, list[str]]) -> Iterator[list[str]]:
             name = next(reversed(trail))
             following = next(trail[name], None)
             if following is None:
-                del trail[name]
+                trail.popitem()  # `del` would leave gaps, which the search for the last one passes again and again
                 done.add(name)
             elif following in trail:
                 names = list(trail)
@@ -176,8 +186,7 @@ def _unused_stage(subject: Subject) -> Iterator[Diagnostic]:
 
 def _misspelt(subject: Subject, name: str) -> bool:
     """Whether a stage has a key that the language doesn't: it may have been meant as `gate`."""
-    known_keys = {toml_key(field.name) for field in attrs.fields(Stage)}
-    return not known_keys.issuperset(subject.source.document.data["stages"][name])
+    return not _KEYS.issuperset(subject.source.document.data["stages"][name])
 
 
 def duplicate_platform(subject: Subject) -> Iterator[Diagnostic]:
@@ -192,9 +201,14 @@ def duplicate_platform(subject: Subject) -> Iterator[Diagnostic]:
         seen.add(str(platform))
 
 
-@each_stage
-def missing_fragment(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
+def missing_fragment(subject: Subject) -> Iterator[Diagnostic]:
     """A stage is there for what it does, and does nothing: a gate without commands, an empty source of copies."""
+    copied = {copy.from_ for _, copy in copies(subject) if copy is not UNKNOWN and copy.from_ is not UNKNOWN}
+    for name, stage in subject.spec.stages.items():
+        yield from known(_missing_fragment(subject, name, stage, copied=name in copied))
+
+
+def _missing_fragment(subject: Subject, name: str, stage: Stage, *, copied: bool) -> Iterator[Diagnostic]:
     if next(commands(subject, name), None) is not None:
         return
     file = f"{FOLDER}/{name}.Dockerfile"
@@ -203,10 +217,6 @@ def missing_fragment(subject: Subject, name: str, stage: Stage) -> Iterator[Diag
     if stage.gate:
         message = f"a gate without commands lets everything pass; write {file}, or 'run'"
         yield subject.problem("missing-fragment", ("stages", name), message, key=True)
-    elif stage.from_ == SCRATCH and not (stage.copy or stage.users or stage.packages) and _copied(subject, name):
+    elif stage.from_ == SCRATCH and not (stage.copy or stage.users or stage.packages) and copied:
         message = f"others copy from it, and it holds nothing; write {file}, 'run' or 'copy'"
         yield subject.problem("missing-fragment", ("stages", name), message, key=True)
-
-
-def _copied(subject: Subject, name: str) -> bool:
-    return any(copy.from_ == name for stage in subject.spec.stages.values() for copy in stage.copy)

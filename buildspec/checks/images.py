@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from buildspec.checks.commands import commands
-from buildspec.checks.contents import descent, graph, origins, root
-from buildspec.checks.rules import Subject, each_base, each_copy, each_delivered, each_stage, known, waivable
+from buildspec.checks.contents import Made, Search, descent, graph
+from buildspec.checks.rules import (
+    Subject,
+    copies,
+    each_base,
+    each_copy,
+    each_stage,
+    inherited,
+    known,
+    waivable,
+)
 from buildspec.checks.texts import lineage
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.lifetimes import end, parts
@@ -21,22 +31,27 @@ _INHERITED = ("entrypoint", "cmd", "healthcheck", "volumes", "expose", "labels",
 
 
 @waivable("error")
-@each_copy
-def libc_mismatch(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
+def libc_mismatch(subject: Subject) -> Iterator[Diagnostic]:
     """What may be machine code for one C library is copied into an image with the other."""
-    name = str(path[1])
+    searches = {here: Search(subject, partial(_is_foreign, subject, here)) for here in ("musl", "glibc")}
+    for path, copy in copies(subject):
+        yield from known(_libc_mismatch(subject, path, copy, searches))
+
+
+def _libc_mismatch(subject: Subject, path: Path, copy: Copy, searches: Mapping[str, Search]) -> Iterator[Diagnostic]:
     if copy.from_ not in graph(subject).tainted:
         return
-    here = _libc(subject, name)
+    here = _libc(subject, str(path[1]))
     if not here or _libc(subject, copy.from_) == here:
         return
-    for made in origins(subject, copy.from_, copy.path):
-        there = _libc(subject, made.stage)
-        if there and there != here:
-            message = f"'{made.install.words}' in '{made.stage}' may leave machine code for {there}, and this image"
-            out = "run it without install scripts, or on a base with the same C library"
-            yield subject.problem("libc-mismatch", path, f"{message} has {here}; {out}")
-            return
+    if made := searches[here].first(copy.from_, copy.path):
+        message = f"'{made.install.words}' in '{made.stage}' may leave machine code for {_libc(subject, made.stage)}"
+        out = "run it without install scripts, or on a base with the same C library"
+        yield subject.problem("libc-mismatch", path, f"{message}, and this image has {here}; {out}")
+
+
+def _is_foreign(subject: Subject, here: str, made: Made) -> bool:
+    return _libc(subject, made.stage) not in ("", here)
 
 
 def _libc(subject: Subject, stage: str) -> str:
@@ -65,18 +80,24 @@ def user_not_in_image(subject: Subject, name: str, stage: Stage) -> Iterator[Dia
 
 
 @waivable("error")
-@each_delivered
-def root_user(subject: Subject, name: str, _: str) -> Iterator[Diagnostic]:
+def root_user(subject: Subject) -> Iterator[Diagnostic]:
     """A delivered image runs as root."""
-    for one in lineage(subject, name):
-        user = subject.spec.stages[one].user
-        if user:
-            if _is_root(subject, user):
-                message = f"{quoted(user)} is root; name a user of [users], and list it in 'users'"
-                yield subject.problem("root-user", ("stages", one, "user"), message)
-            return
-    base = root(subject, name)
-    if subject.traits(name) is not None and not _starts_as_another(base):
+    nobody = ""
+    deciding: Mapping[str, str] = inherited(
+        subject, lambda _: nobody, lambda name, stage, above: name if stage.user else above
+    )
+    for name in subject.spec.image.deliver:
+        yield from known(_runs_as_root(subject, name, deciding.get(name, nobody)))
+
+
+def _runs_as_root(subject: Subject, name: str, deciding: str) -> Iterator[Diagnostic]:
+    """Whether an image runs as root, by the stage of its lineage that says as whom."""
+    if deciding:
+        user = subject.spec.stages[deciding].user
+        if _is_root(subject, user):
+            message = f"{quoted(user)} is root; name a user of [users], and list it in 'users'"
+            yield subject.problem("root-user", ("stages", deciding, "user"), message)
+    elif subject.traits(name) is not None and not _starts_as_another(subject.base(name)):
         message = "runs as root, as no 'user' is set; add one to [users], 'users' and 'user'"
         yield subject.problem("root-user", ("stages", name), message, key=True)
 

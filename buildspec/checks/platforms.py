@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from buildspec.checks.commands import commands
-from buildspec.checks.contents import graph, origins, runs_foreign
-from buildspec.checks.rules import Subject, each_copy, known, waivable
+from buildspec.checks.contents import Search, graph, runs_foreign
+from buildspec.checks.rules import Subject, copies, known, waivable
 from buildspec.errors import Diagnostic
 from buildspec.spec.families import traits
 from buildspec.spec.model import Base, Copy, DebianBase, ImageBase
@@ -41,22 +41,22 @@ def _emulated(subject: Subject, name: str) -> Iterator[Diagnostic]:
 
 
 @waivable("error")
-@each_copy
-def platform_leak(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
+def platform_leak(subject: Subject) -> Iterator[Diagnostic]:
     """Files that may depend on the builder's platform are copied into a stage for the target's."""
-    name = str(path[1])
+    search = Search(subject, lambda made: subject.runs_on(made.stage) == "build")
+    for path, copy in copies(subject):
+        yield from known(_platform_leak(subject, path, copy, search))
+
+
+def _platform_leak(subject: Subject, path: Path, copy: Copy, search: Search) -> Iterator[Diagnostic]:
     if copy.from_ not in graph(subject).tainted or subject.runs_on(copy.from_) != "build":
         return
-    if subject.runs_on(name) == "build":
+    if subject.runs_on(str(path[1])) == "build":
         return
-    for made in origins(subject, copy.from_, copy.path):
-        if subject.runs_on(made.stage) == "build":
-            message = (
-                f"'{made.install.words}' in '{made.stage}', which runs on the builder's platform, may leave machine"
-            )
-            out = "run it without install scripts, or on the target"
-            yield subject.problem("platform-leak", path, f"{message} code in it; {out}")
-            return
+    if made := search.first(copy.from_, copy.path):
+        message = f"'{made.install.words}' in '{made.stage}', which runs on the builder's platform, may leave machine"
+        out = "run it without install scripts, or on the target"
+        yield subject.problem("platform-leak", path, f"{message} code in it; {out}")
 
 
 @waivable("error")
@@ -67,12 +67,13 @@ def base_lacks_platform(subject: Subject) -> Iterator[Diagnostic]:
 
 def _base_lacks_platform(subject: Subject) -> Iterator[Diagnostic]:
     used = {subject.spec.stages[name].from_ for name in graph(subject).targets}
+    wanted = dict.fromkeys(one for one in subject.spec.image.platforms if one is not UNKNOWN)
     for name, base in subject.spec.bases.items():
         if base is not UNKNOWN and name in used:
-            yield from known(_lacking(subject, name, base))
+            yield from known(_lacking(subject, name, base, wanted))
 
 
-def _lacking(subject: Subject, name: str, base: Base) -> Iterator[Diagnostic]:
+def _lacking(subject: Subject, name: str, base: Base, wanted: Iterable[Platform]) -> Iterator[Diagnostic]:
     there = traits(base).platforms
     if (
         isinstance(base, ImageBase)
@@ -80,7 +81,7 @@ def _lacking(subject: Subject, name: str, base: Base) -> Iterator[Diagnostic]:
         and "nodejs22" not in str(base.image)
     ):
         there = tuple(one for one in there if one != "arm/v7")  # of these, only Node 22 is published for it
-    lacking = [one for one in subject.spec.image.platforms if one is not UNKNOWN and not _has(there, one)]
+    lacking = [one for one in wanted if not _has(there, one)]
     if there and lacking:
         what = "debian" if isinstance(base, DebianBase) else "image"
         missing = ", ".join(f"'{one}'" for one in lacking)

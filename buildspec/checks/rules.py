@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, wraps
 from typing import Literal, TypeVar
 
@@ -11,7 +12,7 @@ import attrs
 from buildspec.errors import Diagnostic
 from buildspec.spec.families import FAMILIES, Traits, traits
 from buildspec.spec.load import Source
-from buildspec.spec.model import Copy, Spec
+from buildspec.spec.model import Base, Copy, Spec, Stage
 from buildspec.spec.positions import Path, spell
 from buildspec.spec.unknown import UNKNOWN, UnknownError
 
@@ -22,9 +23,12 @@ SCRATCH = "scratch"
 """The empty base; it needs no table."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Subject:
-    """A specification under examination; what is wrong with its types is UNKNOWN."""
+    """A specification under examination; what is wrong with its types is UNKNOWN.
+
+    Two are never compared by their contents, which would take as long as what functions remember of one.
+    """
 
     source: Source
 
@@ -64,11 +68,24 @@ class Subject:
         root = self._roots.get(stage, stage)
         if root == SCRATCH:
             return FAMILIES["scratch"]
-        base = self.spec.bases.get(root)
-        if base is None or (base.family and base.family not in FAMILIES):
+        found = self._traits.get(root)
+        if found is None:
             raise UnknownError
-        found = traits(base)
         return found if found.family else None
+
+    @cached_property
+    def _traits(self) -> Mapping[str, Traits]:
+        """What each base provides, of those whose family there is."""
+        found: dict[str, Traits] = {}
+        for name, base in self.spec.bases.items():
+            with suppress(UnknownError):
+                if not base.family or base.family in FAMILIES:
+                    found[name] = traits(base)
+        return found
+
+    def base(self, stage: str) -> Base | None:
+        """The base at the root of a stage; None for `scratch` and for what isn't there."""
+        return self.spec.bases.get(self._roots.get(stage, stage))
 
     def runs_on(self, stage: str) -> str:
         """Where a stage runs: as it says, else where the one it starts from does."""
@@ -76,45 +93,48 @@ class Subject:
 
     @cached_property
     def _places(self) -> Mapping[str, str]:
-        """Where each stage runs; one by one, a chain of them would be walked again for each."""
-        stages = self.spec.stages
-        places: dict[str, str] = {}
-        for start in stages:
-            trail: list[str] = []
-            name = start
-            try:
-                while name in stages and name not in places and not stages[name].runs_on:
-                    trail.append(name)
-                    places[name] = "target"  # should they go in a circle
-                    name = stages[name].from_
-                if name in stages and name not in places:
-                    trail.append(name)
-                    place = str(stages[name].runs_on)
-                else:
-                    place = places.get(name, "target")
-            except UnknownError:
-                place = UNKNOWN
-                trail.append(start)
-            places.update(dict.fromkeys(trail, place))
-        return places
+        return inherited(self, lambda _: "target", lambda _, stage, above: str(stage.runs_on or above))
 
     @cached_property
     def _roots(self) -> Mapping[str, str]:
         """What each stage starts from in the end: not a stage, or one of the circle it runs into."""
-        stages = self.spec.stages
-        roots: dict[str, str] = {}
-        for start in stages:
-            trail: dict[str, None] = {}
-            name = start
+        return inherited(self, lambda root: root, lambda _, __, above: above)
+
+
+def inherited(subject: Subject, start: Callable[[str], T], step: Callable[[str, Stage, T], T]) -> Mapping[str, T]:
+    """What each stage has of itself and of those it starts from; UNKNOWN where something of them isn't known.
+
+    Of all stages at once: one by one, a chain of them would be walked again for each of its links.
+
+    Args:
+        subject: the specification.
+        start: what there is at the root, which isn't a stage, or closes a circle of them.
+        step: what a stage has, by its name, the stage itself, and what the one it starts from has.
+
+    Raises:
+        UnknownError: the stages aren't known.
+    """
+    stages = subject.spec.stages
+    found: dict[str, T] = {}
+    for first in stages:
+        trail: dict[str, None] = {}
+        name = first
+        try:
+            while name in stages and name not in found and name not in trail:
+                trail[name] = None
+                name = stages[name].from_
+            if name not in found:
+                found[name] = start(name)
+            above = found[name]
+        except UnknownError:
+            above = UNKNOWN
+        for one in reversed(trail):
             try:
-                while name in stages and name not in trail and name not in roots:
-                    trail[name] = None
-                    name = stages[name].from_
-                root = roots.get(name, name)
+                above = step(one, stages[one], above)
             except UnknownError:
-                root = UNKNOWN
-            roots.update(dict.fromkeys(trail, root))
-        return roots
+                above = UNKNOWN
+            found[one] = above
+    return found
 
 
 Rule = Callable[[Subject], Iterator[Diagnostic]]
@@ -175,7 +195,8 @@ def _each(
     return decorator
 
 
-def _copies(subject: Subject) -> Iterator[tuple[Path, Copy]]:
+def copies(subject: Subject) -> Iterator[tuple[Path, Copy]]:
+    """The elements of all stages' `copy`, each with its path."""
     for name, stage in subject.spec.stages.items():
         if stage is not UNKNOWN and stage.copy is not UNKNOWN:
             for index, copy in enumerate(stage.copy):
@@ -183,7 +204,7 @@ def _copies(subject: Subject) -> Iterator[tuple[Path, Copy]]:
 
 
 each_stage = _each(lambda subject: subject.spec.stages.items())
-each_copy = _each(_copies)
+each_copy = _each(copies)
 """Of the elements of all stages' `copy`, each with its path."""
 each_base = _each(lambda subject: subject.spec.bases.items())
 each_delivered = _each(lambda subject: subject.spec.image.deliver.items())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
+from functools import cache
 from posixpath import normpath
 
-from buildspec.checks.rules import Subject, each_delivered, each_stage, known, waivable
+from buildspec.checks.rules import Subject, each_stage, inherited, known, waivable
 from buildspec.checks.texts import items, lineage, pairs
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.model import Healthcheck, Stage
@@ -19,11 +20,17 @@ _NO_TIME = Duration(0)
 
 
 @waivable("warning")
-@each_delivered
-def no_health_check(subject: Subject, name: str, _: str) -> Iterator[Diagnostic]:
+def no_health_check(subject: Subject) -> Iterator[Diagnostic]:
     """A delivered image has no health check, so that an engine can't tell when its program hangs."""
-    stages = subject.spec.stages
-    if name in stages and all(stages[one].healthcheck is None for one in lineage(subject, name)):
+    asked: Mapping[str, bool] = inherited(
+        subject, lambda _: False, lambda _, stage, above: stage.healthcheck is not None or above
+    )
+    for name in subject.spec.image.deliver:
+        yield from known(_no_health_check(subject, name, asked))
+
+
+def _no_health_check(subject: Subject, name: str, asked: Mapping[str, bool]) -> Iterator[Diagnostic]:
+    if name in subject.spec.stages and not asked[name]:
         message = "has no health check; add 'healthcheck', or waive this for an image that isn't a service"
         yield subject.problem("no-health-check", ("stages", name), message, key=True)
 
@@ -69,11 +76,12 @@ def volume_on_read_only(subject: Subject) -> Iterator[Diagnostic]:
     """Volumes and folders in memory clash with each other, with the system's, or with a read-only root."""
     tmpfs = [*_folders(subject, "tmpfs")]
     volumes = [*_folders(subject, "volumes")]
-    in_memory = {normpath(text) for _, text in tmpfs}
+    in_memory = _by_length(normpath(text) for _, text in tmpfs)
     for places in (tmpfs, volumes):
         yield from _clashes(subject, places)
     for path, text in volumes:
         yield from _beneath(subject, path, text, in_memory)
+    declared = cache(lambda: _declared(subject))  # looked at, and perhaps unknown, when a stage has a volume
     for name, stage in () if subject.spec.stages is UNKNOWN else subject.spec.stages.items():
         own: list[tuple[Path, str]] = (
             [] if stage is UNKNOWN else [(("stages", name, "volumes", i), text) for i, text in items(stage.volumes)]
@@ -81,7 +89,7 @@ def volume_on_read_only(subject: Subject) -> Iterator[Diagnostic]:
         yield from _clashes(subject, own)
         for path, text in own:
             yield from _beneath(subject, path, text, in_memory)
-            yield from known(_undeclared(subject, path, text))
+            yield from known(_undeclared(subject, path, text, declared))
 
 
 def _folders(subject: Subject, key: str) -> Iterator[tuple[Path, str]]:
@@ -106,20 +114,37 @@ def _clashes(subject: Subject, places: list[tuple[Path, str]]) -> Iterator[Diagn
             yield subject.problem("volume-on-read-only", path, why)
 
 
-def _beneath(subject: Subject, path: Path, text: str, in_memory: set[str]) -> Iterator[Diagnostic]:
+def _by_length(folders: Iterable[str]) -> Mapping[int, Set[str]]:
+    """Folders by the length of their paths, the shortest first: a path can be below one of each length at most."""
+    found: dict[int, set[str]] = {}
+    for folder in sorted(folders, key=len):
+        found.setdefault(len(folder), set()).add(folder)
+    return found
+
+
+def _beneath(subject: Subject, path: Path, text: str, in_memory: Mapping[int, Set[str]]) -> Iterator[Diagnostic]:
     folder = normpath(text)
-    for other in sorted(in_memory):
-        if folder == other or folder.startswith(f"{other}/"):
+    for length, those in in_memory.items():
+        if length > len(folder):
+            return
+        other = folder[:length]
+        if other in those and folder[length : length + 1] in ("", "/"):
             message = f"{quoted(text)} is to last, and runtime.tmpfs has '{other}' in memory; choose one of the two"
             yield subject.problem("volume-on-read-only", path, message)
 
 
-def _undeclared(subject: Subject, path: Path, text: str) -> Iterator[Diagnostic]:
+def _declared(subject: Subject) -> frozenset[str]:
+    return frozenset(normpath(one) for one in subject.spec.runtime.volumes)
+
+
+def _undeclared(
+    subject: Subject, path: Path, text: str, declared: Callable[[], frozenset[str]]
+) -> Iterator[Diagnostic]:
     """A volume of an image that is run read-only, without a word in `[runtime]` of where it can be written."""
     runtime = subject.spec.runtime
     if "runtime" not in subject.source.document.data or not runtime.read_only:
         return
-    if normpath(text) not in {normpath(one) for one in runtime.volumes}:
+    if normpath(text) not in declared():
         message = f"{quoted(text)} can be written though runtime.read-only is true; add it to runtime.volumes"
         yield subject.problem("volume-on-read-only", path, message)
 
@@ -149,6 +174,8 @@ def _in_images(subject: Subject) -> list[str]:
     for name in () if image is UNKNOWN or image.deliver is UNKNOWN else image.deliver:
         with suppress(UnknownError):
             for stage in lineage(subject, name):
+                if stage in found:
+                    break  # and so are those it is built on
                 found[stage] = None
     return list(found)
 

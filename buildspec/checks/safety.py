@@ -103,10 +103,12 @@ _FETCHES = re.compile(
     | npm\s+(?:i|install|ci|add|update|exec|x|init|create)\b | yarn\s+(?:add|install|dlx|create)\b
     | pnpm\s+(?:i|install|add|update|dlx|create)\b | bun\s+(?:i|install|add|x|create)\b
     | pip[0-9.]*\s+(?:install|download)\b | -m\s+pip\s+install\b | uv\s+(?:sync|pip\s+install|tool\s+(?:run|install))\b
-    | apk\s+(?:-\S+\s+)*(?:add|update|upgrade)\b | (?:apt|apt-get|aptitude)\s+(?:-\S+\s+)*(?:install|update|upgrade)\b
-    | (?:dnf|microdnf|yum|zypper)\s+(?:-\S+\s+)*(?:install|update|upgrade)\b
+    | apk\s+(?:-\S+\s+){0,20}(?:add|update|upgrade)\b
+    | (?:apt|apt-get|aptitude)\s+(?:-\S+\s+){0,20}(?:install|update|upgrade)\b
+    | (?:dnf|microdnf|yum|zypper)\s+(?:-\S+\s+){0,20}(?:install|update|upgrade)\b
     | gem\s+install\b | bundle\s+install\b | composer\s+(?:install|require)\b | cargo\s+install\b
-    | go\s+(?:run|install)\s+(?:-\S+\s+)*\S{1,200}@\S | go\s+get\b | deno\s+run\s+[^;&|]{0,300}https?:// | git\s+clone\b
+    | go\s+(?:run|install)\s+(?:-\S+\s+){0,20}\S{1,200}@\S | go\s+get\b | deno\s+run\s+[^;&|]{0,300}https?://
+    | git\s+clone\b
     | (?:curl|wget)\b[^;&]{0,300}\|\s*(?:sudo\s+)?(?:\S{0,100}/)?(?:ba|da|z|k|a)?sh\b
     | (?:ba|da|z|k|a)?sh\s+-c\s+["']?\$\((?:curl|wget)\b
     )""",

@@ -28,15 +28,17 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
     """
     found = list(found)
     known = {name_of(rule): rule for rule in rules}
-    covered: set[int] = set()
     places = _places(found)
+    waived: set[tuple[str, str]] = set()
+    unknown = False
     for index, waiver in _waivers(subject):
         try:
             wrong = _wrong(subject, index, waiver, known)
-            hits = places.get((waiver.rule, ""), []) and places.get((waiver.rule, waiver.at), [])
+            place = (waiver.rule, waiver.at)
+            hits = place in places
         except UnknownError:
             # which finding was meant isn't known: none of that rule's is told on a guess
-            covered |= {at for at, one in enumerate(found) if waiver is UNKNOWN or waiver.rule is UNKNOWN}
+            unknown = unknown or waiver is UNKNOWN or waiver.rule is UNKNOWN
             continue
         if wrong is not None:
             yield wrong
@@ -45,8 +47,9 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
             message = f"{quoted(waiver.rule)} finds nothing{where}; remove the waiver"
             yield replace(subject.problem(UNUSED, ("waivers", index), message), severity="warning")
         else:
-            covered.update(hits)
-    yield from (one for at, one in enumerate(found) if at not in covered)
+            waived.add(place)
+    covered = {at for place in waived for at in places[place]}
+    yield from (one for at, one in enumerate(found) if not unknown and at not in covered)
 
 
 def _waivers(subject: Subject) -> list[tuple[int, Waiver]]:
