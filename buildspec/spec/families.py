@@ -1,7 +1,11 @@
 """What the usual bases provide: C library, shell, package manager, user tools, programs and accounts.
 
-Sources: the Dockerfiles of docker-library/node, of GoogleContainerTools/distroless and of the distributions'
-own images, as of 2026-11. An assembled base's programs follow from its packages.
+An assembled base's programs follow from its packages. Sources, checked on 2026-11-25 (those that
+change, as of 2026-08-21):
+- platforms of the official images: docker-library/official-images, library/{alpine,debian,node,python,ubuntu}
+- distroless images: GoogleContainerTools/distroless, README.md, common/BUILD.bazel, {nodejs,python3}/config.bzl
+- Wolfi: wolfi-dev/os, wolfi-baselayout and busybox; chainguard-images/images, images/wolfi-base
+- accounts: the Debian package base-passwd, and Alpine's alpine-baselayout
 """
 
 from __future__ import annotations
@@ -12,7 +16,9 @@ from typing import Literal, assert_never
 
 import attrs
 
+from buildspec.spec.lifetimes import parts
 from buildspec.spec.model import Base, DebianBase, ImageBase
+from buildspec.spec.unknown import UNKNOWN
 
 
 @attrs.frozen(kw_only=True)
@@ -84,10 +90,33 @@ _DEBIAN_USERS = {
     "nobody": 65534,
 }
 
-# What the images are published for: the official images' library files and the distroless README, as of 2026-11.
+_WOLFI_USERS = {
+    "root": 0,
+    "bin": 1,
+    "daemon": 2,
+    "adm": 3,
+    "lp": 4,
+    "sync": 5,
+    "shutdown": 6,
+    "halt": 7,
+    "mail": 8,
+    "news": 9,
+    "uucp": 10,
+    "operator": 11,
+    "man": 13,
+    "postmaster": 14,
+    "cron": 16,
+    "ftp": 21,
+    "sshd": 22,
+    "nonroot": 65532,
+    "nobody": 65534,
+}
+
+# What the images are published for, in any version that is maintained; see `_of_version` for what only some have.
 _ALPINE_PLATFORMS = ("amd64", "arm/v6", "arm/v7", "arm64", "386", "ppc64le", "riscv64", "s390x")
-_DEBIAN_PLATFORMS = ("amd64", "arm/v5", "arm/v7", "arm64", "386", "mips64le", "ppc64le", "riscv64", "s390x")
-_NODE_PLATFORMS = ("amd64", "arm/v6", "arm/v7", "arm64", "ppc64le", "s390x")
+_DEBIAN_PLATFORMS = ("amd64", "arm/v5", "arm/v7", "arm64", "386", "ppc64le", "riscv64", "s390x")
+_ALPINE_NODE_PLATFORMS = ("amd64", "arm/v6", "arm/v7", "arm64", "ppc64le", "s390x")
+_DEBIAN_NODE_PLATFORMS = ("amd64", "arm/v7", "arm64", "ppc64le", "s390x")
 _DISTROLESS_PLATFORMS = ("amd64", "arm/v7", "arm64", "ppc64le", "riscv64", "s390x")
 
 # Accounts of a base without tools: those of the distroless images, which scanners and users expect.
@@ -153,6 +182,8 @@ _DISTROLESS = Traits(
     users={"root": 0, "nobody": 65534, "nonroot": 65532},
     platforms=_DISTROLESS_PLATFORMS,
 )
+# Alpine's tools, made for glibc.
+_WOLFI = attrs.evolve(_ALPINE, family="wolfi", libc="glibc", users=_WOLFI_USERS, platforms=("amd64", "arm64"))
 _NODE = {"node": "/usr/local/bin/node", "npm": "/usr/local/bin/npm", "npx": "/usr/local/bin/npx"}
 _PYTHON = {"python3": "/usr/local/bin/python3", "python": "/usr/local/bin/python", "pip": "/usr/local/bin/pip"}
 
@@ -161,9 +192,9 @@ def _kin(traits: Traits, family: str, programs: Mapping[str, str]) -> Traits:
     return attrs.evolve(traits, family=family, programs={**traits.programs, **programs})
 
 
-def _node(traits: Traits, family: str) -> Traits:
+def _node(traits: Traits, family: str, platforms: tuple[str, ...]) -> Traits:
     users = {**traits.users, "node": 1000}
-    return attrs.evolve(_kin(traits, family, _NODE), users=users, entrypoint=True, platforms=_NODE_PLATFORMS)
+    return attrs.evolve(_kin(traits, family, _NODE), users=users, entrypoint=True, platforms=platforms)
 
 
 _DISTROLESS_NODE = attrs.evolve(
@@ -174,17 +205,18 @@ _DISTROLESS_NODE = attrs.evolve(
 _DISTROLESS_PYTHON = attrs.evolve(
     _kin(_DISTROLESS, "distroless-python", {"python3": "/usr/bin/python3", "python": "/usr/bin/python"}),
     entrypoint=True,
+    platforms=("amd64", "arm64", "riscv64"),
 )
 
 FAMILIES: Mapping[str, Traits] = {
     traits.family: traits
     for traits in (
         _ALPINE,
-        _node(_ALPINE, "alpine-node"),
+        _node(_ALPINE, "alpine-node", _ALPINE_NODE_PLATFORMS),
         _kin(_ALPINE, "alpine-python", _PYTHON),
-        attrs.evolve(_ALPINE, family="wolfi", platforms=("amd64", "arm64")),
+        _WOLFI,
         _DEBIAN,
-        _node(_DEBIAN, "debian-node"),
+        _node(_DEBIAN, "debian-node", _DEBIAN_NODE_PLATFORMS),
         _kin(_DEBIAN, "debian-python", _PYTHON),
         attrs.evolve(
             _DEBIAN,
@@ -248,7 +280,32 @@ def traits(base: Base) -> Traits:
             known = assembled_traits(base.packages, shell=base.shell)
         case _:
             assert_never(base)
-    return attrs.evolve(known, programs={**known.programs, **base.programs})
+    return attrs.evolve(_of_version(known, base), programs={**known.programs, **base.programs})
+
+
+_WITHOUT_RISCV = {"jessie", "stretch", "buster", "bullseye", "bookworm"}
+"""Releases of Debian from before its port to riscv64."""
+_WITHOUT_ACCOUNT = {"trusty", "xenial", "bionic", "focal", "jammy"}
+"""Releases of Ubuntu whose images have no account `ubuntu`."""
+_LAST_NODE_ON_ARM_32 = 22
+"""The last major version of Node.js whose images are for 32-bit ARM too."""
+
+
+def _of_version(known: Traits, base: Base) -> Traits:
+    """The traits of a family, less what the version lacks that the base's name gives away."""
+    if (base.image if isinstance(base, ImageBase) else base.debian) is UNKNOWN:
+        return known
+    lacking = set()
+    users = known.users
+    for product, version in parts(base):
+        if version in _WITHOUT_RISCV or version.endswith("-debian12"):
+            lacking.add("riscv64")
+        if product == "Node.js" and version.isdecimal() and int(version) > _LAST_NODE_ON_ARM_32:
+            lacking |= {"arm/v6", "arm/v7"}
+        if version in _WITHOUT_ACCOUNT:
+            users = {name: uid for name, uid in users.items() if name != "ubuntu"}
+    platforms = tuple(one for one in known.platforms if one not in lacking)
+    return attrs.evolve(known, platforms=platforms, users=users)
 
 
 def assembled_traits(packages: tuple[str, ...], *, shell: bool) -> Traits:
