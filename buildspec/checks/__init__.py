@@ -23,7 +23,7 @@ from buildspec.checks import (
     safety,
     waivers,
 )
-from buildspec.checks.rules import Rule, Subject, is_waivable, known, severity_of
+from buildspec.checks.rules import Rule, Subject, is_waivable, known, name_of, severity_of
 from buildspec.errors import MOST, Diagnostic, SpecError, in_order
 from buildspec.spec.document import Document
 from buildspec.spec.load import Selection, Source, draft
@@ -132,12 +132,14 @@ def findings(source: Source) -> Iterator[Diagnostic]:
 
 
 def _found(subject: Subject) -> Iterator[Diagnostic]:
-    """What the rules find, up to so many errors that nobody can waive."""
+    """What the rules find, up to so many errors that nobody waives."""
+    waived = waivers.named(subject)
     errors = 0
     for rule in RULES:
+        counts = severity_of(rule) == "error" and not (is_waivable(rule) and name_of(rule) in waived)
         for one in known(rule(subject)):
             yield replace(one, severity=severity_of(rule))
-            errors += not is_waivable(rule)
+            errors += counts
             if errors == MOST:
                 return
 

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 import attrs
 
-from buildspec.checks.commands import Install, Shell, commands, installs
+from buildspec.checks.commands import Install, Shell, commands
 from buildspec.checks.contents import descent
 from buildspec.checks.rules import Subject, each_stage, inherited, known, waivable
 from buildspec.errors import Diagnostic, quoted
@@ -41,7 +41,7 @@ _SKIPPED = {"node_modules", ".git", ".venv", "venv", "target", "dist"}
 
 def _steps(subject: Subject, name: str) -> Iterator[tuple[Shell, Install]]:
     for command in commands(subject, name):
-        yield from ((command, one) for one in installs(command))
+        yield from ((command, one) for one in command.installs)
 
 
 @waivable("warning")
@@ -120,7 +120,7 @@ def uncached_install(subject: Subject, name: str, _: Stage) -> Iterator[Diagnost
     for command in commands(subject, name):
         if any("type=cache" in mount.split(",") for mount in command.mounts):
             continue
-        install = next((one for one in installs(command) if one.fetches and one.tool in _CACHES), None)
+        install = next((one for one in command.installs if one.fetches and one.tool in _CACHES), None)
         if install is not None:
             where = "" if command.fragment else f" in stages/{name}.Dockerfile"
             flag = f"RUN --mount=type=cache,target={_CACHES[install.tool]}"

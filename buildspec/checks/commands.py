@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from itertools import dropwhile
 from typing import Literal
 
@@ -15,7 +16,7 @@ from buildspec.checks.texts import in_fragment, items
 from buildspec.errors import Diagnostic
 from buildspec.spec.fragments import Fragment
 from buildspec.spec.positions import spell
-from buildspec.spec.unknown import UNKNOWN
+from buildspec.spec.unknown import UNKNOWN, UnknownError
 
 _RUN = re.compile(r"\s*RUN\s+", re.IGNORECASE)
 _FLAG = re.compile(r"--(\w+)=(\S+)\s+")
@@ -39,6 +40,11 @@ class Shell:
     """Its line in the fragment."""
     mounts: tuple[str, ...] = ()
     """Values of its `--mount` flags."""
+
+    @cached_property
+    def installs(self) -> tuple[Install, ...]:
+        """What it installs or compiles."""
+        return tuple(installs(self))
 
     @property
     def exec_form(self) -> bool:
@@ -70,12 +76,31 @@ class Install:
     """The file that pip's `-r` names."""
 
 
-def commands(subject: Subject, name: str) -> Iterator[Shell]:
+def commands(subject: Subject, name: str) -> tuple[Shell, ...]:
     """The commands of a stage itself: those of `run`, else those of its fragment.
 
     Raises:
         UnknownError: its `run` isn't known.
     """
+    found = _of_all(subject)[name]
+    if found is None:
+        raise UnknownError
+    return found
+
+
+@lru_cache(maxsize=1)
+def _of_all(subject: Subject) -> Mapping[str, tuple[Shell, ...] | None]:
+    """The commands of each stage, read once for all rules; None where they aren't known."""
+    found: dict[str, tuple[Shell, ...] | None] = {}
+    for name in subject.spec.stages:
+        try:
+            found[name] = tuple(_commands(subject, name))
+        except UnknownError:
+            found[name] = None
+    return found
+
+
+def _commands(subject: Subject, name: str) -> Iterator[Shell]:
     stage = subject.spec.stages[name]
     if stage is UNKNOWN:
         return
@@ -110,6 +135,8 @@ def _without_comments(text: str) -> str:
 def installs(command: Shell) -> Iterator[Install]:
     """What a command installs or compiles, simple command by simple command."""
     for part in _SEPARATOR.split(command.text):
+        if not part.strip():
+            continue
         words = part.replace('"', " ").replace("'", " ").replace(",", " ").replace("[", " ").split()
         words = list(dropwhile(_BEFORE.fullmatch, words))
         if words[:2] == ["corepack", "enable"] or not words:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import attrs
 
-from buildspec.checks.commands import Install, commands, installs
+from buildspec.checks.commands import Install, commands
 from buildspec.checks.rules import Subject, inherited
 from buildspec.checks.texts import lineage
 from buildspec.spec.model import Copy, DebianBase, Stage
@@ -81,7 +81,7 @@ def graph(subject: Subject) -> Graph:
 def _made(subject: Subject, name: str) -> Iterator[Made]:
     try:
         for command in commands(subject, name):
-            yield from (Made(name, one) for one in installs(command) if one.machine_code)
+            yield from (Made(name, one) for one in command.installs if one.machine_code)
     except UnknownError:
         return
 
@@ -169,7 +169,7 @@ def _below(subject: Subject, name: str, stage: Stage, above: Descent) -> Descent
     folder = posixpath.join(above.workdir, stage.workdir)
     if len(folder) > LONGEST_PATH and not stage.workdir.startswith("/"):
         folder = above.workdir  # there can't be such a folder, and a chain of stages would make it longer and longer
-    own = list(commands(subject, name))
+    own = commands(subject, name)
     users = (*above.users, *stage.users)
     unknown = len(users) > _MOST_USERS or any(_ACCOUNT_TOOLS.search(command.text) for command in own)
     unknown = unknown or any(overlap(landing(copy, folder), "/etc/passwd") for copy in stage.copy)
@@ -288,7 +288,7 @@ def _may_hold(path: str, install: Install, folder: str) -> bool:
 
 def runs_foreign(subject: Subject, name: str) -> bool:
     """Whether a stage that runs on the target runs programs there: its commands, or apt on a base from a registry."""
-    if next(commands(subject, name), None) is not None:
+    if commands(subject, name):
         return True
     if not subject.spec.stages[name].packages or isinstance(subject.base(name), DebianBase):
         return False

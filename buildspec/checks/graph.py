@@ -209,7 +209,7 @@ def missing_fragment(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _missing_fragment(subject: Subject, name: str, stage: Stage, *, copied: bool) -> Iterator[Diagnostic]:
-    if next(commands(subject, name), None) is not None:
+    if commands(subject, name):
         return
     file = f"{FOLDER}/{name}.Dockerfile"
     if name not in subject.source.fragments and (subject.source.root / file).exists():

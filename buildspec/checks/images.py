@@ -86,13 +86,17 @@ def root_user(subject: Subject) -> Iterator[Diagnostic]:
     deciding: Mapping[str, str] = inherited(
         subject, lambda _: nobody, lambda name, stage, above: name if stage.user else above
     )
+    told: set[str] = set()
     for name in subject.spec.image.deliver:
-        yield from known(_runs_as_root(subject, name, deciding.get(name, nobody)))
+        yield from known(_runs_as_root(subject, name, deciding.get(name, nobody), told))
 
 
-def _runs_as_root(subject: Subject, name: str, deciding: str) -> Iterator[Diagnostic]:
-    """Whether an image runs as root, by the stage of its lineage that says as whom."""
+def _runs_as_root(subject: Subject, name: str, deciding: str, told: set[str]) -> Iterator[Diagnostic]:
+    """Whether an image runs as root, by the stage of its lineage that says as whom; many images can have the same."""
+    if deciding in told:
+        return
     if deciding:
+        told.add(deciding)
         user = subject.spec.stages[deciding].user
         if _is_root(subject, user):
             message = f"{quoted(user)} is root; name a user of [users], and list it in 'users'"
@@ -179,7 +183,7 @@ def _served(subject: Subject) -> set[str]:
     """Stages whose environment and user serve commands: their own, or those of a stage that starts from them."""
     found: set[str] = set()
     for name in subject.spec.stages:
-        if next(commands(subject, name), None) is not None:
+        if commands(subject, name):
             for one in lineage(subject, name):
                 if one in found:
                     break

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from buildspec.checks.rules import Subject
 from buildspec.checks.texts import items, pairs, strings
@@ -24,18 +25,24 @@ _OF_LINE_BREAK = {"args", "env", "labels"}
 
 def control_character(subject: Subject) -> Iterator[Diagnostic]:
     """A value or a name has a character that is obeyed, or hidden, where it goes to."""
-    for table in _TABLES:
-        for path, text in strings(getattr(subject.spec, table), (table,)):
-            if text.isprintable():
-                continue  # nearly all are, and that is told at once
-            allowed = _BREAKS if _may_break(path) else ""
-            found = [one for one in text if one not in allowed and _is_control(one)]
-            if found:
-                yield subject.problem("control-character", path, f"has {_name(found[0])}; remove it")
+    for path, text in _texts(subject):
+        if text.isprintable():
+            continue  # nearly all are, and that is told at once
+        allowed = _BREAKS if _may_break(path) else ""
+        found = [one for one in text if one not in allowed and _is_control(one)]
+        if found:
+            yield subject.problem("control-character", path, f"has {_name(found[0])}; remove it")
     for path in _names(subject):
         found = [one for one in str(path[-1]) if _is_control(one)]
         if found:
             yield subject.problem("control-character", path, f"its name has {_name(found[0])}; remove it", key=True)
+
+
+@lru_cache(maxsize=1)
+def _texts(subject: Subject) -> Sequence[tuple[Path, str]]:
+    """The strings that go somewhere, each with its path; found once, as there are many."""
+    spec = subject.spec
+    return [found for table in _TABLES for found in strings(getattr(spec, table), (table,))]
 
 
 def _is_control(one: str) -> bool:
@@ -66,15 +73,16 @@ _WORDS |= {"debian", "secrets", "home", "target"}
 
 def leading_dash(subject: Subject) -> Iterator[Diagnostic]:
     """A name or path starts with `-`, and would be taken for an option."""
-    for table in ("context", "bases", "users", "secrets", "stages", "runtime"):
-        for path, text in strings(getattr(subject.spec, table), (table,)):
-            key = next(part for part in reversed(path) if isinstance(part, str))
-            inside = len(path) > 1 and path[-2] in ("env", "args", "labels", "programs")
-            copied = len(path) > 1 and path[-2] == "copy"
-            if text.startswith("-") and not inside and (key in _WORDS or copied):
-                hint = f"; write './{text}'" if key in ("path", "to") or copied else ""
-                message = f"{quoted(text)} starts with '-' and would be taken for an option{hint or '; rename it'}"
-                yield subject.problem("leading-dash", path, message)
+    for path, text in _texts(subject):
+        if not text.startswith("-") or path[0] in ("image", "tests", "release"):
+            continue
+        key = next(part for part in reversed(path) if isinstance(part, str))
+        inside = len(path) > 1 and path[-2] in ("env", "args", "labels", "programs")
+        copied = len(path) > 1 and path[-2] == "copy"
+        if not inside and (key in _WORDS or copied):
+            hint = f"; write './{text}'" if key in ("path", "to") or copied else ""
+            message = f"{quoted(text)} starts with '-' and would be taken for an option{hint or '; rename it'}"
+            yield subject.problem("leading-dash", path, message)
     for path in _names(subject):
         if str(path[-1]).startswith("-"):
             message = "its name starts with '-' and would be taken for an option; rename it"

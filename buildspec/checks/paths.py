@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path as FilePath
 from posixpath import normpath
 
-from buildspec.checks.patterns import Ignored, compile_pattern
+import attrs
+
+from buildspec.checks.patterns import Ignored, compile_pattern, effort
 from buildspec.checks.rules import Subject, known, waivable
 from buildspec.checks.safety import is_remote
-from buildspec.checks.texts import items
-from buildspec.errors import Diagnostic, quoted
+from buildspec.errors import MOST, Diagnostic, quoted
 from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
-from buildspec.spec.unknown import UNKNOWN
+from buildspec.spec.unknown import UNKNOWN, UnknownError
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _WILD = re.compile(r"[*?\[]")
 _ENOUGH = 1000
 """Files and folders that are looked at for one that isn't ignored; a larger context has one, in all likelihood."""
+_MOST_STEPS = 2_000_000
+"""What may be spent on patterns, in the unit of their weight: more than a specification needs that a person wrote."""
 
 
 def path_escapes_context(subject: Subject) -> Iterator[Diagnostic]:
     """A path leads out of the context, or the context out of the specification's folder."""
     yield from known(_context_escapes(subject))
-    links: dict[str, str] = {}  # many stages copy the same
+    files = _files(subject)
     for path, text in _copied(subject):
         if why := _escapes(text):
             message = f"{quoted(text)} {why}; name a file of the context, relative to its folder"
             yield subject.problem("path-escapes-context", path, message)
-            continue
-        if text not in links:
-            links[text] = _leaves_by_link(subject, text)
-        if link := links[text]:
-            message = f"{quoted(link)} is a link to what is outside of the context; copy the file into it"
-            yield subject.problem("path-escapes-context", path, message)
+        elif files is not None and not is_remote(text):
+            yield from known(_link_escapes(subject, path, text, files))
+
+
+def _link_escapes(subject: Subject, path: Path, text: str, files: _Files) -> Iterator[Diagnostic]:
+    link = next((name for name in files.matches(text) if not files.holds(name)), "")
+    if link:
+        message = f"{quoted(link)} is a link to what is outside of the context; copy the file into it"
+        yield subject.problem("path-escapes-context", path, message)
 
 
 def _context_escapes(subject: Subject) -> Iterator[Diagnostic]:
@@ -66,14 +73,6 @@ def _within(folder: FilePath, path: FilePath) -> bool:
         return path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # a circle of links
         return False
-
-
-def _leaves_by_link(subject: Subject, text: str) -> str:
-    """The first path that a copy names and that leads out of the context; empty when none does."""
-    folder = _folder(subject)
-    if folder is None or is_remote(text):
-        return ""
-    return next((name for name in _matches(folder, text) if not _within(folder, folder / name)), "")
 
 
 def _folder(subject: Subject) -> FilePath | None:
@@ -107,51 +106,139 @@ def _local(subject: Subject) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def _matches(folder: FilePath, text: str) -> Iterator[str]:
-    """The files and folders that a path or pattern names, as paths relative to the folder."""
-    found = [""]
-    parts = [part for part in normpath(text).split("/") if part != "."]
-    for part in parts:
-        found = [name for parent in found for name in _children(folder, parent, part)]
-    yield from (name or "." for name in found)
+@attrs.define
+class _Files:
+    """The files of the context, each looked at once, however many copies name it."""
+
+    folder: FilePath
+    _left: int = attrs.field(init=False, default=_MOST_STEPS)
+    _matched: dict[str, list[str]] = attrs.field(init=False, factory=dict)
+    _names: dict[str, Sequence[str]] = attrs.field(init=False, factory=dict)
+    _held: dict[str, bool] = attrs.field(init=False, factory=dict)
+    _unsent: dict[str, bool] = attrs.field(init=False, factory=dict)
+
+    def matches(self, text: str) -> list[str]:
+        """The files and folders that a path or pattern names, as paths relative to the folder.
+
+        Raises:
+            UnknownError: it takes more than may be spent.
+        """
+        if text not in self._matched:
+            found = [""]
+            for part in normpath(text).split("/"):
+                if part != ".":
+                    found = [name for parent in found for name in self._children(parent, part)]
+            self._matched[text] = [name or "." for name in found]
+        found = self._matched[text]
+        if len(found) > 1:
+            self.spend(len(found) // 4 + 1)  # whoever asks looks at each
+        return found
+
+    def _children(self, parent: str, part: str) -> Iterator[str]:
+        """What one part of a path or pattern names in a folder; like Docker's, `**` is no more than `*` here."""
+        before = f"{parent}/" if parent else ""
+        if not _WILD.search(part):
+            if os.path.lexists(os.path.join(self.folder, before + part)):  # noqa: PTH118 - Path takes its time
+                yield before + part
+            return
+        part = re.sub(r"\*+", "*", part)
+        self.spend(effort(part))
+        pattern = compile_pattern(part)
+        for name in self.names(parent) if pattern is not None else ():
+            if pattern is not None:
+                self.spend(pattern.weight * len(name))
+                if pattern.matches(name):
+                    yield before + name
+
+    def names(self, parent: str) -> Sequence[str]:
+        """What is in a folder, sorted."""
+        if parent not in self._names:
+            try:
+                # names alone, without an object for each
+                self._names[parent] = sorted(os.listdir(self.folder / parent))  # noqa: PTH208
+            except OSError:
+                self._names[parent] = ()
+        return self._names[parent]
+
+    def holds(self, name: str) -> bool:
+        """Whether a file is in the folder in the end, wherever links lead to."""
+        if name not in self._held:
+            self._held[name] = _within(self.folder, self.folder / name)
+        return self._held[name]
+
+    def unsent(self, name: str, ignored: Ignored) -> bool:
+        """Whether a file, or all that is in a folder, is ignored; an empty folder isn't."""
+        if name not in self._unsent:
+            self._unsent[name] = self._all_ignored(name, ignored)
+        return self._unsent[name]
+
+    def _all_ignored(self, name: str, ignored: Ignored) -> bool:
+        if not (self.folder / name).is_dir() or (self.folder / name).is_symlink():
+            return self._ignores(name, ignored)
+        if name != "." and not ignored.takes_again and self._ignores(name, ignored):
+            return True
+        looked = 0
+        for parent, folders, files in os.walk(self.folder / name):
+            inner = FilePath(parent).relative_to(self.folder).as_posix()
+            before = "" if inner == "." else f"{inner}/"
+            if any(not self._ignores(before + file, ignored) for file in files):
+                return False
+            if not ignored.takes_again:
+                folders[:] = [one for one in folders if not self._ignores(before + one, ignored)]
+            looked += len(files) + len(folders)
+            if looked > _ENOUGH:
+                return False
+        return looked > 0 or (name != "." and self._ignores(name, ignored))
+
+    def _ignores(self, path: str, ignored: Ignored) -> bool:
+        self.spend(ignored.weight * len(path) * (path.count("/") + 1))
+        return ignored.ignores(path)
+
+    def spend(self, steps: int) -> None:
+        """Note that something is done which takes so many steps.
+
+        Raises:
+            UnknownError: it takes more than may be spent.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise UnknownError
 
 
-def _children(folder: FilePath, parent: str, part: str) -> Iterator[str]:
-    """What one part of a path or pattern names in a folder; like Docker's, `**` is no more than `*` here."""
-    before = f"{parent}/" if parent else ""
-    if not _WILD.search(part):
-        if os.path.lexists(folder / parent / part):
-            yield before + part
-        return
-    pattern = compile_pattern(re.sub(r"\*+", "*", part))
-    for name in _names(folder / parent) if pattern is not None else ():
-        if pattern is not None and pattern.matches(name):
-            yield before + name
-
-
-def _names(folder: FilePath) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))  # noqa: PTH208 - names alone, without an object for each
-    except OSError:
-        return []
+@lru_cache(maxsize=1)
+def _files(subject: Subject) -> _Files | None:
+    """The files of the context, for all rules; None when nothing can be said of them."""
+    folder = _folder(subject)
+    return None if folder is None else _Files(folder)
 
 
 @waivable("error")
 def missing_path(subject: Subject) -> Iterator[Diagnostic]:
     """A copy names a path or pattern of the context that nothing there matches."""
-    folder = _folder(subject)
-    for path, text in _local(subject) if folder is not None else ():
-        if folder is not None and next(_matches(folder, text), None) is None:
-            hint = _hint(folder, text)
-            where = "the context" if subject.spec.context.path == "." else quoted(subject.spec.context.path)
+    files = _files(subject)
+    if files is None:
+        return
+    where = "the context" if subject.spec.context.path == "." else quoted(subject.spec.context.path)
+    told = 0
+    for path, text in _local(subject):
+        if _is_missing(files, text):
+            hint = _hint(files, text) if told < MOST else ""  # each takes its time, and nobody reads so many
             yield subject.problem("missing-path", path, f"nothing in {where} is called {quoted(text)}{hint}")
+            told += 1
 
 
-def _hint(folder: FilePath, text: str) -> str:
+def _is_missing(files: _Files, text: str) -> bool:
+    try:
+        return not files.matches(text)
+    except UnknownError:
+        return False
+
+
+def _hint(files: _Files, text: str) -> str:
     parent, _, name = normpath(text).rpartition("/")
     if _WILD.search(text):
         return "; add a file, or correct the pattern"
-    return suggest(name, _names(folder / parent)) or "; add it, or correct the path"
+    return suggest(name, files.names(parent)) or "; add it, or correct the path"
 
 
 def ignored_path(subject: Subject) -> Iterator[Diagnostic]:
@@ -160,35 +247,18 @@ def ignored_path(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _ignored_path(subject: Subject) -> Iterator[Diagnostic]:
-    folder = _folder(subject)
-    ignored = Ignored.of(line for _, line in items(subject.spec.context.ignore))
-    if folder is None or any(line is UNKNOWN for line in subject.spec.context.ignore):
+    files = _files(subject)
+    ignore = subject.spec.context.ignore
+    if files is None or any(line is UNKNOWN for line in ignore):
         return
-    verdicts: dict[str, bool] = {}  # many stages copy the same
+    files.spend(sum(map(effort, ignore)))
+    ignored = Ignored.of(ignore)
     for path, text in _local(subject):
-        if text not in verdicts:
-            names = list(_matches(folder, text))
-            verdicts[text] = bool(names) and all(_all_ignored(folder, name, ignored) for name in names)
-        if verdicts[text]:
-            message = f"all that {quoted(text)} names is left out by context.ignore; take it in again with '!' there"
-            yield subject.problem("ignored-path", path, message)
+        yield from known(_unsent(subject, path, text, files, ignored))
 
 
-def _all_ignored(folder: FilePath, name: str, ignored: Ignored) -> bool:
-    """Whether a file, or all that is in a folder, is ignored; an empty folder isn't."""
-    if not (folder / name).is_dir() or (folder / name).is_symlink():
-        return ignored.ignores(name)
-    if name != "." and ignored.ignores(name) and not ignored.takes_again:
-        return True
-    looked = 0
-    for parent, folders, files in os.walk(folder / name):
-        inner = FilePath(parent).relative_to(folder).as_posix()
-        before = "" if inner == "." else f"{inner}/"
-        if any(not ignored.ignores(before + file) for file in files):
-            return False
-        if not ignored.takes_again:
-            folders[:] = [one for one in folders if not ignored.ignores(before + one)]
-        looked += len(files) + len(folders)
-        if looked > _ENOUGH:
-            return False
-    return looked > 0 or (name != "." and ignored.ignores(name))
+def _unsent(subject: Subject, path: Path, text: str, files: _Files, ignored: Ignored) -> Iterator[Diagnostic]:
+    names = files.matches(text)
+    if names and all(files.unsent(name, ignored) for name in names):
+        message = f"all that {quoted(text)} names is left out by context.ignore; take it in again with '!' there"
+        yield subject.problem("ignored-path", path, message)

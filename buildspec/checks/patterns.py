@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from posixpath import normpath
 
 import attrs
@@ -17,10 +18,14 @@ class Pattern:
     exponential time for some patterns that a person can write.
     """
 
-    _eats: tuple[tuple[re.Pattern[str], int], ...]
-    """For each kind of character that steps on: the states that step."""
-    _stays: tuple[tuple[re.Pattern[str], int], ...]
-    """For each kind of character that a state can read without leaving: those states."""
+    _characters: Mapping[str, int]
+    """For each character that steps on: the states that step."""
+    _kinds: tuple[tuple[re.Pattern[str], int], ...]
+    """For each kind of character that steps on, `?` or `[a-z]`: the states that step."""
+    _stay: int
+    """States that can read any character without leaving."""
+    _stay_inside: int
+    """States that can read any character but `/` without leaving."""
     _skips: int
     """States that may step on without a character."""
     _leaps: int
@@ -28,15 +33,19 @@ class Pattern:
     _end: int
     """The state in which a path has been matched."""
 
+    @property
+    def weight(self) -> int:
+        """How long it takes to read a character, about; that of a pattern that a person writes is a few."""
+        return len(self._kinds) + (1 + self._skips.bit_count()) * (1 + self._end.bit_length() // 500)
+
     def matches(self, path: str) -> bool:
         """Whether the whole of the path is matched; it has `/` between its parts, and none at its ends."""
         states = self._without_reading(1)
         for character in path:
-            onward = staying = 0
-            for kind, those in self._eats:
+            onward = self._characters.get(character, 0)
+            for kind, those in self._kinds:
                 onward |= those if states & those and kind.match(character) else 0
-            for kind, those in self._stays:
-                staying |= those if states & those and kind.match(character) else 0
+            staying = self._stay if character == "/" else self._stay | self._stay_inside
             states = self._without_reading(((states & onward) << 1) | (states & staying))
             if not states:
                 return False
@@ -52,81 +61,91 @@ class Pattern:
 
 # Source: moby/patternmatcher, patternmatcher.go, compile. `**/` is any number of folders, `**` at the end anything.
 _TOKENS = re.compile(r"\*\*+/|\*\*+|\*|\?|\[\^?(?:\\.|[^\]\\])+\]|\\.|.", re.DOTALL)
-_ANY, _NO_SLASH = r"[\s\S]", "[^/]"
+_WILD = re.compile(r"[*?\[\\]")
 
 
 def compile_pattern(text: str) -> Pattern | None:
     """A pattern that is normalised already; None for one that Docker doesn't take."""
-    eats: dict[str, int] = {}
-    stays: dict[str, int] = {}
-    skips = leaps = at = 0
+    characters: dict[str, int] = {}
+    kinds: dict[str, int] = {}
+    stay = stay_inside = skips = leaps = at = 0
     pieces = _TOKENS.findall(text)
     for index, piece in enumerate(pieces):
         bit = 1 << at
-        if piece == "*" or (piece.strip("*") == "" and index == len(pieces) - 1):
-            kind = _NO_SLASH if piece == "*" else _ANY
-            stays[kind] = stays.get(kind, 0) | bit
+        if piece == "*":
+            stay_inside |= bit
+            skips |= bit
+        elif piece.strip("*") == "" and index == len(pieces) - 1:
+            stay |= bit
             skips |= bit
         elif piece.startswith("**"):
             # folders with their slash, or nothing at all
             leaps |= bit
             skips |= bit
-            stays[_ANY] = stays.get(_ANY, 0) | bit << 1
-            eats["/"] = eats.get("/", 0) | bit << 1
+            stay |= bit << 1
+            characters["/"] = characters.get("/", 0) | bit << 1
             at += 1
+        elif piece == "?":
+            kinds["[^/]"] = kinds.get("[^/]", 0) | bit
+        elif len(piece) > 1 and piece.startswith("["):
+            kind = piece.replace("[[", "[\\[")
+            kinds[kind] = kinds.get(kind, 0) | bit
         else:
-            kind = _character(piece)
-            eats[kind] = eats.get(kind, 0) | bit
+            characters[piece[-1]] = characters.get(piece[-1], 0) | bit
         at += 1
     try:
-        return Pattern(_compiled(eats), _compiled(stays), skips, leaps, 1 << at)
+        compiled = tuple((re.compile(kind, re.DOTALL), states) for kind, states in kinds.items())
     except re.error:
         return None
+    return Pattern(characters, compiled, stay, stay_inside, skips, leaps, 1 << at)
 
 
-def _compiled(kinds: dict[str, int]) -> tuple[tuple[re.Pattern[str], int], ...]:
-    return tuple((re.compile(kind, re.DOTALL), states) for kind, states in kinds.items())
-
-
-def _character(piece: str) -> str:
-    """A regular expression for the one character that a piece stands for."""
-    if piece == "?":
-        return _NO_SLASH
-    if len(piece) > 1 and piece.startswith("["):
-        return piece.replace("[[", "[\\[")
-    return re.escape(piece[-1])
+def effort(text: str) -> int:
+    """How long it takes to compile a pattern, about, in the unit of a pattern's weight."""
+    return len(text) * (1 + len(text) // 1000) + 300 * text.count("[")
 
 
 @attrs.frozen
 class Ignored:
     """The patterns of an ignore file."""
 
-    _patterns: tuple[tuple[Pattern, bool], ...]
-    """Each with whether it takes in again what others leave out."""
+    _names: Mapping[str, tuple[int, bool]]
+    """Paths without wildcards: the number of their line, and whether they take in again what others leave out."""
+    _patterns: tuple[tuple[int, bool, Pattern], ...]
+    """Those with wildcards, likewise, the last one first."""
+    takes_again: bool
+    """Whether a file in an ignored folder may still be taken."""
+    weight: int
+    """How long it takes to look at a character of a path, about."""
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> Ignored:
         """Read lines as `.dockerignore` has them. Source: moby/patternmatcher, ignorefile/ignorefile.go, and New."""
-        found = []
-        for line in lines:
+        names: dict[str, tuple[int, bool]] = {}
+        patterns: dict[str, tuple[int, bool, Pattern]] = {}
+        for number, line in enumerate(lines):
             text = line.strip()
             again = text.startswith("!")
             if text and not text.startswith("#"):
                 text = normpath(text.removeprefix("!").strip() or ".").lstrip("/")
-                compiled = compile_pattern(text) if text not in ("", ".") else None
-                found += [(compiled, again)] if compiled is not None else []
-        return cls(tuple(found))
-
-    @property
-    def takes_again(self) -> bool:
-        """Whether a file in an ignored folder may still be taken."""
-        return any(again for _, again in self._patterns)
+                if text in ("", "."):
+                    continue
+                if _WILD.search(text) is None:
+                    names[text] = (number, again)
+                elif (compiled := compile_pattern(text)) is not None:
+                    patterns[text] = (number, again, compiled)
+        takes_again = any(again for _, again, *_ in (*names.values(), *patterns.values()))
+        weight = 1 + sum(pattern.weight for _, _, pattern in patterns.values())
+        return cls(names, tuple(sorted(patterns.values(), key=itemgetter(0), reverse=True)), takes_again, weight)
 
     def ignores(self, path: str) -> bool:
         """Whether a path of the context is left out: the last pattern decides that matches it, or a folder it is in."""
         parts = path.split("/")
         prefixes = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
-        for pattern, again in reversed(self._patterns):
+        last, again = max(self._names.get(prefix, (-1, True)) for prefix in prefixes)
+        for number, other, pattern in self._patterns:
+            if number < last:
+                break
             if any(pattern.matches(prefix) for prefix in prefixes):
-                return not again
-        return False
+                return not other
+        return not again

@@ -34,7 +34,7 @@ def _emulated(subject: Subject, name: str) -> Iterator[Diagnostic]:
         return
     path = ("stages", name)
     what = "its commands run"
-    if next(commands(subject, name), None) is None:
+    if not commands(subject, name):
         what = "apt runs"
     message = f"{what} on each platform, and are emulated on all but the builder's; do it in a stage with"
     yield subject.problem("emulated-run", path, f'{message} runs-on = "build", or waive it', key=True)

@@ -141,20 +141,41 @@ def tag_collision(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _crossing(subject: Subject, stages: dict[str, str], patterns: dict[str, str]) -> Iterator[Diagnostic]:
-    """Suffixes with which an image's tag is that of another image: `v1` with `alpine` is the pattern `v1-alpine`."""
-    owners: dict[str, tuple[str, str]] = {}
-    for suffix, stage in sorted(stages.items()):
-        for tag, pattern in patterns.items():
-            whole = f"{tag}-{suffix}" if suffix else tag
-            if whole in owners and owners[whole][0] != stage:
-                other, others = owners[whole]
-                message = (
-                    f"gives '{stage}', as {quoted(pattern)} with suffix {quoted(suffix)}, the tag that '{other}' has "
-                    f"as {quoted(others)}; change one of them"
-                )
-                yield subject.problem("tag-collision", ("image", "deliver", stage), message)
-                break
-            owners.setdefault(whole, (stage, pattern))
+    """Suffixes with which an image's tag is that of another image: `v1` with `alpine` is the pattern `v1-alpine`.
+
+    Two such tags are cut in two places: of what is between, the longer pattern has more, or the longer suffix. To try
+    all patterns with all suffixes would take too long where there are many of both.
+    """
+    numbers = {tag: number for number, tag in enumerate(patterns)}
+    longer: dict[str, str] = {}
+    shorter: dict[str, str] = {}
+    for tag in patterns:
+        for start, more in _cuts(tag):
+            if start in patterns:
+                longer.setdefault(more, tag)
+                shorter[more] = min(start, shorter.get(more, start), key=numbers.__getitem__)
+    found: dict[str, list[tuple[int, str, str, str]]] = {}
+    for suffix in filter(None, stages):
+        for more, end in (*_cuts(suffix), (suffix, "")):
+            if more in longer and end in stages:
+                later = max(suffix, end)
+                tag, other = (shorter[more], end) if later == suffix else (longer[more], suffix)
+                others = f"{tag}-{more}" if later == suffix else tag[: -len(more) - 1]
+                found.setdefault(later, []).append((numbers[tag], other, tag, others))
+    for suffix in sorted(found):
+        _, other, tag, others = min(found[suffix])
+        message = (
+            f"gives '{stages[suffix]}', as {quoted(patterns[tag])} with suffix {quoted(suffix)}, the tag that "
+            f"'{stages[other]}' has as {quoted(patterns[others])}; change one of them"
+        )
+        yield subject.problem("tag-collision", ("image", "deliver", stages[suffix]), message)
+
+
+def _cuts(tag: str) -> Iterator[tuple[str, str]]:
+    """What is before and after each `-` within a tag, or a part of one; what is too long is none, which is told."""
+    for at, character in enumerate(tag if len(tag) <= _LONGEST_TAG else ""):
+        if character == "-" and at < len(tag) - 1:
+            yield tag[:at], tag[at + 1 :]
 
 
 _HUB = {"docker.io", "index.docker.io", "registry-1.docker.io"}

@@ -188,7 +188,10 @@ def _each(
         @wraps(rule)
         def about_all(subject: Subject) -> Iterator[Diagnostic]:
             for key, item in items(subject):
-                yield from known(rule(subject, key, item))
+                try:  # as `known` does, without a generator of its own for each item
+                    yield from rule(subject, key, item)
+                except UnknownError:
+                    continue
 
         return about_all
 

@@ -107,9 +107,9 @@ _FETCHES = re.compile(
     | (?:apt|apt-get|aptitude)\s+(?:-\S+\s+){0,20}(?:install|update|upgrade)\b
     | (?:dnf|microdnf|yum|zypper)\s+(?:-\S+\s+){0,20}(?:install|update|upgrade)\b
     | gem\s+install\b | bundle\s+install\b | composer\s+(?:install|require)\b | cargo\s+install\b
-    | go\s+(?:run|install)\s+(?:-\S+\s+){0,20}\S{1,200}@\S | go\s+get\b | deno\s+run\s+[^;&|]{0,300}https?://
-    | git\s+clone\b
-    | (?:curl|wget)\b[^;&]{0,300}\|\s*(?:sudo\s+)?(?:\S{0,100}/)?(?:ba|da|z|k|a)?sh\b
+    | go\s+(?:run|install)\s+(?:-\S+\s+){0,20}\S{1,200}@\S | go\s+get\b
+    | deno\s+run\s+[^;&|]{0,300}https?:// | git\s+clone\b
+    | (?:curl|wget)\b[^;&]{0,300}\|\s{0,20}(?:sudo\s{1,20})?(?:\S{0,100}/)?(?:ba|da|z|k|a)?sh\b
     | (?:ba|da|z|k|a)?sh\s+-c\s+["']?\$\((?:curl|wget)\b
     )""",
     re.VERBOSE,

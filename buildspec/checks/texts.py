@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import attrs
@@ -17,25 +18,39 @@ from buildspec.spec.unknown import UNKNOWN
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any part of a specification
-    """Every string in a part of a specification that is known, with its path; keys of tables are not among them.
+    """Every string in a part of a specification that is known and not empty, with its path; keys are not among them.
 
     Args:
         value: a table, array or scalar of the typed specification.
         path: its own.
     """
-    if value is UNKNOWN:
-        return
-    if isinstance(value, str):
+    if type(value) is str and value:
         yield path, value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from strings(one, (*path, key))
-    elif isinstance(value, tuple):
-        for index, one in enumerate(value):
-            yield from strings(one, (*path, index))
-    elif attrs.has(type(value)) and type(value).__module__ == "buildspec.spec.model":
-        for field in attrs.fields(type(value)):
-            yield from strings(getattr(value, field.name), (*path, toml_key(field.name)))
+    for part, one in _parts(value):
+        kind = type(one)
+        if kind is str:  # here, as most are: a generator for each takes its time
+            if one:
+                yield (*path, part), one
+        elif kind is not tuple or one:
+            yield from strings(one, (*path, part))
+
+
+def _parts(value: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401
+    """What a table or array holds, with its keys or indexes; nothing for what is neither."""
+    if value is UNKNOWN:
+        return ()
+    if type(value) is tuple:
+        return enumerate(value)
+    if keys := _keys(value.__class__):
+        return ((key, getattr(value, name)) for name, key in keys)
+    return value.items() if isinstance(value, Mapping) else ()
+
+
+@cache
+def _keys(cls: type) -> tuple[tuple[str, str], ...]:
+    """The fields of a class of the model, each with its key in TOML."""
+    of_model = attrs.has(cls) and cls.__module__ == "buildspec.spec.model"
+    return tuple((field.name, toml_key(field.name)) for field in attrs.fields(cls)) if of_model else ()
 
 
 def pairs(table: Mapping[str, str]) -> Iterator[tuple[str, str]]:

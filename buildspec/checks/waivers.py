@@ -52,6 +52,12 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
     yield from (one for at, one in enumerate(found) if not unknown and at not in covered)
 
 
+def named(subject: Subject) -> frozenset[str]:
+    """The rules that waivers name, as far as they are known."""
+    waivers = [waiver for _, waiver in _waivers(subject) if waiver is not UNKNOWN]
+    return frozenset(waiver.rule for waiver in waivers if waiver.rule is not UNKNOWN)
+
+
 def _waivers(subject: Subject) -> list[tuple[int, Waiver]]:
     waivers = subject.spec.waivers
     return [] if waivers is UNKNOWN else list(enumerate(waivers))

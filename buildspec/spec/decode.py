@@ -150,7 +150,7 @@ class _Decoder:
 
     def repaired(self, table: dict[str, Any], known: list[str], needed: list[str]) -> dict[str, Any]:
         """The table with known keys only, with UNKNOWN for what is missing; one that is misspelt isn't missing too."""
-        repaired = {key: value for key, value in table.items() if key in known}
+        repaired = {key: value for key, value in table.items() if key in known and key != PROFILES}
         misspelt = set()
         for key in sorted(table.keys() - repaired.keys()):
             hint = suggest(key, known) or f"; known: {', '.join(known)}"
