@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from buildspec.plan.model import AssembledSource, ImageSource, Plan, PlannedStage, Source, Target, Where
+from buildspec.plan.model import (
+    AssembledSource,
+    Health,
+    ImageSource,
+    Plan,
+    PlannedStage,
+    Source,
+    Step,
+    Target,
+    Verbatim,
+    Where,
+    WriteFile,
+)
 
 
 def tree(plan: Plan) -> str:
@@ -44,8 +56,23 @@ def _stage(stage: PlannedStage, targets: tuple[str, ...]) -> list[str]:
         where += f"; shared by {', '.join(targets)}"
     return [
         f"  {stage.name:24} from {stage.source:20} {where}",
-        *(f"    {type(step.does).__name__.lower():12} {step.origin.key}" for step in stage.steps),
+        *(_step(step) for step in stage.steps),
     ]
+
+
+def _step(step: Step) -> str:
+    """An instruction by its keyword, and where it comes from: of a fragment, which has several, with the line."""
+    match step.does:
+        case Verbatim(keyword=keyword):
+            place = step.origin.place
+            return f"    {keyword.lower():12} {step.origin.key}{f':{place.line}' if place else ''}"
+        case WriteFile():
+            name = "copy"
+        case Health():
+            name = "healthcheck"
+        case other:
+            name = type(other).__name__.lower()
+    return f"    {name:12} {step.origin.key}"
 
 
 def _target(target: Target) -> str:
