@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
 from buildspec import __version__
 from buildspec.errors import UsageError
@@ -11,6 +12,7 @@ from buildspec.errors import UsageError
 AUTO = "auto"
 """Profile that stands for the specification's own bases, or `debian` where their registries can't be reached."""
 FALLBACK = "debian"
+_PROGRAM = "buildspec"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -18,47 +20,38 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all verbs; it raises UsageError for a call that makes no sense."""
-    made = _Parser(prog="buildspec", description="A type-checked build language for container images.")
-    made.add_argument("--version", action="version", version=f"buildspec {__version__}")
-    # their `prog` is given, as argparse would lay out a help text to find it
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read a command line.
+
+    Args:
+        argv: the verb and what follows it.
+
+    Raises:
+        UsageError: a call that makes no sense.
+    """
+    verb = argv[0] if argv else ""
+    if verb not in VERBS:
+        return _overview().parse_args(argv)
+    # The others' parsers aren't made: to make all of them takes longer than to check a specification.
+    made = _Parser(prog=f"{_PROGRAM} {verb}", description=VERBS[verb].about)
+    _add_options(made, verb)
+    return made.parse_args(argv[1:], argparse.Namespace(verb=verb))
+
+
+def _overview() -> argparse.ArgumentParser:
+    """The parser of a call that doesn't start with a verb: it wants help or the version, or is wrong."""
+    made = _Parser(prog=_PROGRAM, description="A type-checked build language for container images.")
+    made.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     verbs = made.add_subparsers(required=True, metavar="VERB", dest="verb", prog=made.prog)
-    checked = _add(verbs, "check", "Decode and type-check the specification; say all that is wrong with it.")
-    checked.add_argument(
-        "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"
-    )
-    checked.add_argument("--strict", action="store_true", help="take warnings for errors")
-    planned = _add(verbs, "plan", "Show what would be built: stages, where they run, bases, images, gates, tags.")
-    planned.add_argument(
-        "--format", choices=("tree", "json", "mermaid", "dot"), default="tree", help="how to show it (tree)"
-    )
-    planned.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
-    planned.add_argument("--explain", metavar="PATH", help="say where a value comes from: stages.base.from")
-    built = _add(verbs, "build", "Build every delivered image for every platform, gates included.")
-    for sub in (planned, built):
-        sub.add_argument("release", nargs="?", default="", metavar="VERSION", help="what is released: v2.0.0")
-        sub.add_argument("--build-number", default="", metavar="NUMBER", help="as CI counts builds")
-        sub.add_argument(
-            "--platform",
-            action="append",
-            default=[],
-            metavar="OS/ARCH",
-            help="build for this platform alone; may be given several times",
-        )
-    built.add_argument("--no-cache", action="store_true", help="take every step again")
-    built.add_argument("--refresh", action="store_true", help="assemble Debian bases from the newest packages")
-    generated = _add(verbs, "generate", "Write what is made from other files: the JSON Schema for editors.")
-    generated.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
-    _add(verbs, "doctor", "Say what this machine can and can't do, with the fix.")
+    for name, verb in VERBS.items():
+        _add_options(verbs.add_parser(name, help=verb.about, description=verb.about), name)
     return made
 
 
-def _add(verbs: argparse._SubParsersAction[_Parser], name: str, about: str) -> argparse.ArgumentParser:
-    """Add a verb, with the options that all have."""
-    sub = verbs.add_parser(name, help=about, description=about)
-    sub.add_argument("--file", default="buildspec.toml", metavar="PATH", help="the specification (buildspec.toml)")
-    sub.add_argument(
+def _add_options(made: argparse.ArgumentParser, verb: str) -> None:
+    """Add the options that all verbs have, and the verb's own."""
+    made.add_argument("--file", default="buildspec.toml", metavar="PATH", help="the specification (buildspec.toml)")
+    made.add_argument(
         "--profile",
         action="append",
         default=[],
@@ -66,10 +59,66 @@ def _add(verbs: argparse._SubParsersAction[_Parser], name: str, about: str) -> a
         help="lay a profile of the specification over it; several in order; "
         f"'{AUTO}': its own bases, or '{FALLBACK}' where their registries can't be reached",
     )
-    sub.add_argument(
+    made.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a name of [vars]"
     )
-    return sub
+    for add in VERBS[verb].options:
+        add(made)
+
+
+def _of_check(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"
+    )
+    made.add_argument("--strict", action="store_true", help="take warnings for errors")
+
+
+def _of_plan(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--format", choices=("tree", "json", "mermaid", "dot"), default="tree", help="how to show it (tree)"
+    )
+    made.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
+    made.add_argument("--explain", metavar="PATH", help="say where a value comes from: stages.base.from")
+
+
+def _release(made: argparse.ArgumentParser) -> None:
+    made.add_argument("release", nargs="?", default="", metavar="VERSION", help="what is released: v2.0.0")
+    made.add_argument("--build-number", default="", metavar="NUMBER", help="as CI counts builds")
+    made.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="OS/ARCH",
+        help="build for this platform alone; may be given several times",
+    )
+
+
+def _of_build(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--no-cache", action="store_true", help="take every step again")
+    made.add_argument("--refresh", action="store_true", help="assemble Debian bases from the newest packages")
+
+
+def _of_generate(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
+
+
+class Verb(NamedTuple):
+    """A verb of the command line."""
+
+    about: str
+    """What it does, in a sentence."""
+    options: tuple[Callable[[argparse.ArgumentParser], None], ...] = ()
+    """What adds its own options."""
+
+
+VERBS: Mapping[str, Verb] = {
+    "check": Verb("Decode and type-check the specification; say all that is wrong with it.", (_of_check,)),
+    "plan": Verb("Show what would be built: stages, where they run, bases, images, gates, tags.", (_release, _of_plan)),
+    "build": Verb("Build every delivered image for every platform, gates included.", (_release, _of_build)),
+    "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
+    "doctor": Verb("Say what this machine can and can't do, with the fix."),
+}
+"""The verbs, in the order in which one uses them."""
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, str]:

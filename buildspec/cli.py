@@ -6,16 +6,16 @@ What a verb doesn't need isn't imported: `check` loads neither the engine's clie
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from buildspec.arguments import AUTO, FALLBACK, overrides, parser
+import attrs
+
+from buildspec.arguments import AUTO, FALLBACK, overrides, parse
 from buildspec.errors import BuildspecError, Diagnostic, ExitCode, MachineError, SpecError, StepError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parse(sys.argv[1:] if argv is None else argv)
         code = _VERBS[arguments.verb](arguments)
         sys.stdout.flush()  # here, where a reader that has gone is met
     except BuildspecError as error:
@@ -137,6 +137,8 @@ def _shown(found: Plan, root: Path, form: str) -> str:
 
     if form in ("mermaid", "dot"):
         return graph.mermaid(found) if form == "mermaid" else graph.dot(found)
+    import shlex
+
     from buildspec.engine.invocation import invocation
     from buildspec.plan.printable import printable
 
@@ -254,7 +256,7 @@ def _loaded(arguments: argparse.Namespace) -> Source:
 def _refuse(warnings: Sequence[Diagnostic]) -> None:
     """Take warnings for errors."""
     if warnings:
-        raise SpecError(replace(one, severity="error") for one in warnings)
+        raise SpecError(attrs.evolve(one, severity="error") for one in warnings)
 
 
 def _formats() -> Mapping[str, Callable[[Sequence[Diagnostic]], str]]:

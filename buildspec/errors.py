@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Literal
+
+import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,7 @@ class MachineError(BuildspecError):
     exit_code = ExitCode.NOT_UP_TO_IT
 
 
-@dataclass(frozen=True, order=True)
+@attrs.frozen(repr=False, order=True)
 class Place:
     """A place in a text the user wrote.
 
@@ -74,7 +75,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
+@attrs.frozen(repr=False)
 class Diagnostic:
     """One problem in a specification.
 

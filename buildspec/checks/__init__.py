@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import replace
 from pathlib import Path
 
 import attrs
@@ -102,7 +101,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Examined:
     """A specification without errors."""
 
@@ -138,7 +137,7 @@ def _found(subject: Subject) -> Iterator[Diagnostic]:
     for rule in RULES:
         counts = severity_of(rule) == "error" and not (is_waivable(rule) and name_of(rule) in waived)
         for one in known(rule(subject)):
-            yield replace(one, severity=severity_of(rule))
+            yield attrs.evolve(one, severity=severity_of(rule))
             errors += counts
             if errors == MOST:
                 return
@@ -185,10 +184,11 @@ def with_profiles(
     for name in others[:most]:
         written = draft(path, attrs.evolve(selection, profiles=(*selection.profiles, name)), document)
         also = [*written.problems, *findings(written.source)]
-        # a waiver is of use when any profile uses it
-        told = {one for one in told if one.rule != waivers.UNUSED or one in also}
+        # a waiver is of use when any profile that has it uses it
+        used = waivers.places(written.source) - {one.place for one in also if one.rule == waivers.UNUSED}
+        told = {one for one in told if one.rule != waivers.UNUSED or one.place not in used}
         told |= {
-            replace(one, message=f"{one.message} (with --profile {name})")
+            attrs.evolve(one, message=f"{one.message} (with --profile {name})")
             for one in also
             if one.rule != waivers.UNUSED and one not in seen
         }

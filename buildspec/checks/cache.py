@@ -57,7 +57,7 @@ def sources_before_dependencies(subject: Subject, name: str, _: Stage) -> Iterat
         yield subject.problem("sources-before-dependencies", path, f"{message}; {out}")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Files:
     """What the context says of dependencies."""
 

@@ -26,7 +26,7 @@ _BEFORE = re.compile(r"[A-Za-z_]\w*=\S*|sudo|env|exec|time|then|do|else|if|!|set
 _COMPILERS = frozenset({"gcc", "g++", "cc", "c++", "clang", "clang++", "make", "cmake", "ninja", "meson", "node-gyp"})
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Shell:
     """One command of a stage."""
 
@@ -59,7 +59,7 @@ class Shell:
         return Diagnostic(rule, f"{spell(('stages', self.stage))}: {message}", one.place, spell(("stages", self.stage)))
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Install:
     """A step that brings in what others wrote, or compiles."""
 

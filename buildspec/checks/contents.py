@@ -26,7 +26,7 @@ _MOST_LOOKS = 50_000
 _ACCOUNT_TOOLS = re.compile(r"\b(adduser|useradd|usermod)\b|/etc/passwd")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Made:
     """Machine code that a stage may have left."""
 
@@ -34,7 +34,7 @@ class Made:
     install: Install
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Graph:
     """What is asked of the graph again and again, found once."""
 
@@ -127,7 +127,7 @@ _MOST_USERS = 100
 """Users of an image that are told apart; no image has more."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Descent:
     """What a stage's image has of the stage itself and of those it starts from."""
 
@@ -191,7 +191,7 @@ _Place = tuple[str, str]
 """A stage, and an absolute path in its image."""
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Search:
     """A search for machine code of one kind, through all stages that it may have come through.
 

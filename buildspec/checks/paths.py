@@ -106,7 +106,7 @@ def _local(subject: Subject) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Files:
     """The files of the context, each looked at once, however many copies name it."""
 

@@ -10,7 +10,7 @@ from posixpath import normpath
 import attrs
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Pattern:
     """A pattern as a machine that reads a path once: any pattern takes time in proportion to the path.
 
@@ -105,7 +105,7 @@ def effort(text: str) -> int:
     return len(text) * (1 + len(text) // 1000) + 300 * text.count("[")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Ignored:
     """The patterns of an ignore file."""
 

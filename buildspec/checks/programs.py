@@ -31,7 +31,7 @@ _MOST_PLACES = 1000
 """Pairs of a copy and a folder of PATH that are looked at; an image with more is taken to have every program."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class _Provided:
     """What may be run in a stage's image."""
 

@@ -23,7 +23,7 @@ SCRATCH = "scratch"
 """The empty base; it needs no table."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(repr=False, eq=False)
 class Subject:
     """A specification under examination; what is wrong with its types is UNKNOWN.
 

@@ -97,8 +97,7 @@ def secret_in_command(subject: Subject) -> Iterator[Diagnostic]:
 
 # Programs that fetch code before they run or install it; `npx --no` runs what is there alone. Lengths are bounded, so
 # that no text takes long.
-_FETCHES = re.compile(
-    r"""(?:^|[\s;&|(/"'`])(?P<what>
+_FETCHES = r"""(?:^|[\s;&|(/"'`])(?P<what>
       npx(?=\s)(?!\s+--no(?:-install)?\b) | bunx(?=\s) | uvx(?=\s) | pipx\s+(?:run|install)
     | npm\s+(?:i|install|ci|add|update|exec|x|init|create)\b | yarn\s+(?:add|install|dlx|create)\b
     | pnpm\s+(?:i|install|add|update|dlx|create)\b | bun\s+(?:i|install|add|x|create)\b
@@ -111,9 +110,15 @@ _FETCHES = re.compile(
     | deno\s+run\s+[^;&|]{0,300}https?:// | git\s+clone\b
     | (?:curl|wget)\b[^;&]{0,300}\|\s{0,20}(?:sudo\s{1,20})?(?:\S{0,100}/)?(?:ba|da|z|k|a)?sh\b
     | (?:ba|da|z|k|a)?sh\s+-c\s+["']?\$\((?:curl|wget)\b
-    )""",
-    re.VERBOSE,
+    )"""
+_FETCHERS = re.compile(
+    r"npx|bunx|uvx|pipx|npm|yarn|pnpm|bun|pip|uv|apk|apt|dnf|yum|zypper|gem|bundle|composer|cargo|go|deno|git|curl|wget"
 )
+"""One of these is in all that fetches: most commands have none, and needn't wait until the long pattern is compiled."""
+
+
+def _fetch(command: str) -> re.Match[str] | None:
+    return re.search(_FETCHES, command, re.VERBOSE) if _FETCHERS.search(command) else None
 
 
 @waivable("error")
@@ -123,8 +128,8 @@ def download_at_run_time(subject: Subject, name: str, stage: Stage) -> Iterator[
     health = None if stage.healthcheck is UNKNOWN or stage.healthcheck is None else stage.healthcheck.test
     commands = {"entrypoint": command_line(stage.entrypoint), "cmd": command_line(stage.cmd)}
     commands["healthcheck"] = "" if health is None else command_line(health)
-    found = {key: match for key, text in commands.items() if (match := _FETCHES.search(text))}
-    if not found and (match := _FETCHES.search(f"{commands['entrypoint']} {commands['cmd']}")):
+    found = {key: match for key, text in commands.items() if (match := _fetch(text))}
+    if not found and (match := _fetch(f"{commands['entrypoint']} {commands['cmd']}")):
         found["cmd"] = match  # the arguments say what the program does: `npm`, `install`
     for key, match in found.items():
         path = ("stages", name, key, "test") if key == "healthcheck" else ("stages", name, key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -90,7 +89,7 @@ def in_fragment(fragment: Fragment, line: int, rule: str, message: str, within: 
 
 def without_line(one: Diagnostic) -> Diagnostic:
     """The diagnostic without the source line it points at, which would print a secret."""
-    return one if one.place is None else replace(one, place=replace(one.place, text=""))
+    return one if one.place is None else attrs.evolve(one, place=attrs.evolve(one.place, text=""))
 
 
 def lineage(subject: Subject, stage: str) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+import attrs
 
 from buildspec.checks.rules import Rule, Subject, is_waivable, name_of
-from buildspec.errors import Diagnostic, quoted
+from buildspec.errors import Diagnostic, Place, quoted
+from buildspec.spec.load import Source
 from buildspec.spec.model import Waiver
 from buildspec.spec.overlay import suggest
 from buildspec.spec.unknown import UNKNOWN, UnknownError
@@ -16,6 +18,12 @@ UNUSED = "unused-waiver"
 """What is found of a waiver that covers nothing."""
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+
+
+def places(source: Source) -> frozenset[Place | None]:
+    """Where the waivers of a specification are written."""
+    count = 0 if source.spec.waivers is UNKNOWN else len(source.spec.waivers)
+    return frozenset(source.document.place(("waivers", index)) for index in range(count))
 
 
 def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]) -> Iterator[Diagnostic]:
@@ -45,7 +53,7 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
         elif not hits:
             where = f" at {waiver.at}" if waiver.at else ""
             message = f"{quoted(waiver.rule)} finds nothing{where}; remove the waiver"
-            yield replace(subject.problem(UNUSED, ("waivers", index), message), severity="warning")
+            yield attrs.evolve(subject.problem(UNUSED, ("waivers", index), message), severity="warning")
         else:
             waived.add(place)
     covered = {at for place in waived for at in places[place]}

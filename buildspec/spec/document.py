@@ -13,7 +13,7 @@ from buildspec.spec.positions import Path, Positions
 from buildspec.spec.scanner import ScanError, scan
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Document:
     """A parsed specification."""
 

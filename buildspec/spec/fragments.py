@@ -17,7 +17,7 @@ _QUOTED = re.compile(r"\\(.)|'([^']*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _WITH_HEREDOC = ("RUN", "COPY", "ADD")
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Instruction:
     """An instruction of a fragment."""
 
@@ -33,7 +33,7 @@ class Instruction:
     """The line it waits for, when it is an unfinished heredoc."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Directive:
     """A parser directive, `# escape=`, `# syntax=` or `# check=`, at the top of a fragment."""
 
@@ -42,7 +42,7 @@ class Directive:
     """From 1."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Fragment:
     """The commands of a stage."""
 

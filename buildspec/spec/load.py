@@ -26,7 +26,7 @@ FOLDER = "stages"
 """Where fragments are, next to the specification."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Source:
     """A specification, read and decoded."""
 
@@ -43,7 +43,7 @@ class Source:
     """The day, as `2026-11-25`, for what ends one day; empty: nothing has ended."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Selection:
     """What the command line asks of a specification."""
 
@@ -59,7 +59,7 @@ class Selection:
     """The day, as `2026-11-25`."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Draft:
     """A specification as far as it can be decoded."""
 

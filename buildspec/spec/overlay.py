@@ -256,7 +256,7 @@ MAX_FILLED = 8_000_000
 """Characters of all strings with variables; a long value that is used often would fill the memory."""
 
 
-@attrs.define
+@attrs.define(repr=False)
 class _Filler:
     document: Document
     problems: list[Diagnostic]

@@ -31,7 +31,7 @@ def _spell(part: str | int) -> str:
     return f'."{escaped}"'
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Span:
     """Offsets into the text, each from the first character to the one after the last."""
 
@@ -41,7 +41,7 @@ class Span:
     """Of the value; of the header, for a table that has one."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Positions:
     """Where each path of a document was written."""
 

@@ -23,7 +23,7 @@ MAX_FLAWS = 1000
 """After so many the rest isn't looked at."""
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(repr=False, order=True)
 class Flaw:
     """Something that isn't TOML."""
 

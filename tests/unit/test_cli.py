@@ -199,13 +199,6 @@ def test_a_plan_is_a_tree_or_json_alone(run: Run) -> None:
     assert found["targets"][0]["platforms"] == ["linux/arm64"]
 
 
-def test_a_plan_that_cannot_be_written_is_refused_at_its_place(run: Run, root: Path) -> None:
-    write(root, SPEC.replace('cmd = ["node"]', 'copy = [{ path = ".", mode = "a b" }]'))
-    said = run("plan")
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("buildspec.toml:17:9: error[unwritable]: stages.app.copy")
-
-
 def test_profiles_and_variables_change_the_plan_in_order(run: Run) -> None:
     def base(*argv: str) -> Any:
         return json.loads(run("plan", "--json", *argv).out)["bases"][0]
@@ -225,6 +218,15 @@ def test_a_profile_that_is_not_selected_is_checked_too(run: Run, root: Path) -> 
     assert line.startswith("buildspec.toml:")
     assert line.endswith("(with --profile fast)")
     assert run("plan").code == 0, "what isn't selected keeps nothing from being built"
+
+
+def test_a_waiver_is_of_use_when_one_profile_uses_it(run: Run, root: Path) -> None:
+    waiver = '[[waivers]]\nrule = "health-timing"\nreason = "a slow one"\n\n[profiles.debian]'
+    write(root, SPEC.replace("[profiles.debian]", waiver))
+    assert "'health-timing' finds nothing; remove the waiver" in run("check").err
+    slow = 'vars.tag = "24"\nstages.app.healthcheck = { test = ["node"], interval = "1s", timeout = "2s" }'
+    write(root, SPEC.replace("[profiles.debian]", waiver).replace('vars.tag = "24"', slow))
+    assert "health-timing" not in run("check").err
 
 
 @pytest.mark.parametrize(("form", "start"), [("mermaid", "flowchart LR\n"), ("dot", "digraph plan {\n")])
