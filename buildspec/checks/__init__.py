@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from buildspec.checks import (
+    accounts,
     bases,
     cache,
     fragments,
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     bases.run_without_shell,
     bases.shell_form_without_shell,
     bases.unknown_account,
+    accounts.account_exists,
     bases.unknown_user,
     bases.unknown_owner,
     programs.command_not_in_image,
@@ -97,6 +99,8 @@ RULES: tuple[Rule, ...] = (
     injection.control_character,
     injection.leading_dash,
     injection.bad_env_name,
+    injection.bad_name,
+    injection.bad_path,
     injection.bad_label,
 )
 

@@ -66,7 +66,7 @@ def _names(subject: Subject) -> Iterator[Path]:
         yield from ((table, name) for name in (() if found is UNKNOWN else found))
 
 
-_WORDS = {"packages", "users", "workdir", "user", "volumes", "tmpfs", "path", "to", "owner", "exclude", "stop-signal"}
+_WORDS = {"packages", "users", "workdir", "user", "volumes", "tmpfs", "path", "to", "owner", "exclude"}
 _WORDS |= {"debian", "secrets", "home", "target"}
 """Keys whose values become words of a command line or of an instruction."""
 
@@ -101,6 +101,45 @@ def bad_env_name(subject: Subject) -> Iterator[Diagnostic]:
             message = f"{quoted(name)} is not the name of a variable{hint or '; write letters, digits and _'}"
             key = path[-1] == name
             yield subject.problem("bad-env-name", path, message, key=key)
+
+
+# Accounts: useradd(8) and BusyBox's adduser take no more, and tools cut longer names off at 32. Bases: as stages, which
+# stand beside them. Secrets: what a mount's `id` and a file below /run/secrets can be.
+_NAMES: Mapping[str, tuple[str, re.Pattern[str]]] = {
+    "users": ("small letters, digits, '-' and '_', 32 at most", re.compile(r"[a-z_][a-z0-9_-]{0,31}")),
+    "bases": ("small letters, digits, '.', '-' and '_'", re.compile(r"[a-z][a-z0-9._-]{0,127}")),
+    "secrets": ("letters, digits, '.', '-' and '_'", re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")),
+}
+
+
+def bad_name(subject: Subject) -> Iterator[Diagnostic]:
+    """A user, base or secret has a name that the tools which get it don't take."""
+    for path in _names(subject):
+        what, pattern = _NAMES.get(str(path[0]), ("", None))
+        name = str(path[-1])
+        if pattern is not None and not name.startswith("-") and pattern.fullmatch(name) is None:
+            message = f"{quoted(name)} can't be a name here; write {what}"
+            yield subject.problem("bad-name", path, message, key=True)
+
+
+# Where nothing can be quoted: in an option of RUN, between commas.
+_PLAIN = re.compile(r"/[\w./:@+~-]*", re.ASCII)
+
+
+def bad_path(subject: Subject) -> Iterator[Diagnostic]:
+    """A home folder or a secret's place isn't a path that can be written where it is needed."""
+    for name, user in () if subject.spec.users is UNKNOWN else subject.spec.users.items():
+        home = "" if user is UNKNOWN else user.home
+        if home is not UNKNOWN and home and (":" in home or not home.startswith("/")):
+            message = f"{quoted(home)} can't stand in /etc/passwd; write an absolute path without ':'"
+            yield subject.problem("bad-path", ("users", name, "home"), message)
+    for name, secret in () if subject.spec.secrets is UNKNOWN else subject.spec.secrets.items():
+        target = "" if secret is UNKNOWN else secret.target
+        if target is not UNKNOWN and target and _PLAIN.fullmatch(target) is None:
+            message = (
+                f"{quoted(target)} can't be a place for a secret; write an absolute path of letters, digits and ._-"
+            )
+            yield subject.problem("bad-path", ("secrets", name, "target"), message)
 
 
 def _variables(subject: Subject) -> Iterator[tuple[Path, str]]:

@@ -9,7 +9,7 @@ from buildspec.checks.contents import Search, graph, runs_foreign
 from buildspec.checks.rules import Subject, copies, known, waivable
 from buildspec.errors import Diagnostic
 from buildspec.spec.families import traits
-from buildspec.spec.model import Base, Copy, DebianBase, ImageBase
+from buildspec.spec.model import Base, Copy, DebianBase
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
 from buildspec.spec.values import Platform
@@ -75,12 +75,6 @@ def _base_lacks_platform(subject: Subject) -> Iterator[Diagnostic]:
 
 def _lacking(subject: Subject, name: str, base: Base, wanted: Iterable[Platform]) -> Iterator[Diagnostic]:
     there = traits(base).platforms
-    if (
-        isinstance(base, ImageBase)
-        and "distroless/nodejs" in base.image.repository
-        and "nodejs22" not in str(base.image)
-    ):
-        there = tuple(one for one in there if one != "arm/v7")  # of these, only Node 22 is published for it
     lacking = [one for one in wanted if not _has(there, one)]
     if there and lacking:
         what = "debian" if isinstance(base, DebianBase) else "image"

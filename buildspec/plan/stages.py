@@ -160,7 +160,7 @@ class Expander:
 
     def _users_helper(self, node: Node) -> list[PlannedStage]:
         tool = self.traits(node.stage).accounts
-        if not self.spec.stages[node.stage].users or not self._crosses(node) or not tool:
+        if not self._new_users(node) or not self._crosses(node) or not tool:
             return []
         run = accounts.by_tool(tool, self._users(node))
         return [self._helper(node, "users", (Step(run, self._origin(node, "users")),))]
@@ -174,6 +174,15 @@ class Expander:
         made = [user for stage in chain(self.spec, node.stage) for user in self.spec.stages[stage].users]
         return {name: self.spec.users[name] for name in dict.fromkeys(made)}
 
+    def _new_users(self, node: Node) -> dict[str, language.User]:
+        """Users that the stage makes: tools refuse one whom a stage it starts from has made."""
+        own = self.spec.stages[node.stage].users
+        if not own:
+            return {}
+        before = [one for one in chain(self.spec, node.stage) if one != node.stage]
+        above = {name for one in before for name in self.spec.stages[one].users}
+        return {name: self.spec.users[name] for name in dict.fromkeys(own) if name not in above}
+
     def _report(self, node: Node) -> PlannedStage:
         gate = self.names[node]
         step = Step(Copy((f"{REPORTS}/",), "/", source=gate), self._origin(node, "gate"))
@@ -184,7 +193,7 @@ class Expander:
     def _steps(self, node: Node, stage: language.Stage) -> Iterator[Step]:
         yield from (Step(Arg(k, v), self._origin(node, "args", k)) for k, v in sorted(stage.args.items()))
         yield from (Step(does, self._origin(node, "packages")) for does in self._packages(node, stage))
-        yield from (Step(does, self._origin(node, "users")) for does in self._accounts(node, stage))
+        yield from (Step(does, self._origin(node, "users")) for does in self._accounts(node))
         if stage.workdir:
             yield Step(Workdir(stage.workdir), self._origin(node, "workdir"))
         yield from (Step(Env(k, v), self._origin(node, "env", k)) for k, v in sorted(stage.env.items()))
@@ -210,14 +219,14 @@ class Expander:
         else:
             yield packages.install(manager, stage.packages, self._mounts(node, secrets.NETWORK))
 
-    def _accounts(self, node: Node, stage: language.Stage) -> Iterator[Instruction]:
-        if not stage.users:
+    def _accounts(self, node: Node) -> Iterator[Instruction]:
+        if not self._new_users(node):
             return
         known = self.traits(node.stage)
         if known.accounts and self._crosses(node):
             yield accounts.copied(f"{node.stage}.users")
         elif known.accounts and node.where is Where.BUILD:
-            yield accounts.by_tool(known.accounts, {name: self.spec.users[name] for name in stage.users})
+            yield accounts.by_tool(known.accounts, self._new_users(node))
         else:
             yield from accounts.by_file(known, self._users(node))
 
@@ -234,7 +243,7 @@ class Expander:
             source, path = self.bases.copied(copy.from_), posixpath.join("/", copy.path)
         else:
             source, path = "", copy.path
-        return Copy((path,), copy.to or _default_destination(copy), source, owner, copy.mode)
+        return Copy((path,), copy.to or _default_destination(copy), source, owner, str(copy.mode or ""))
 
     def _commands(self, node: Node, stage: language.Stage) -> Iterator[Step]:
         mounts = self._mounts(node, stage.secrets)
@@ -264,7 +273,7 @@ class Expander:
         found += [("expose", Expose(port)) for port in stage.expose]
         found += [("labels", Label(k, v)) for k, v in sorted(stage.labels.items())]
         if stage.stop_signal:
-            found.append(("stop-signal", StopSignal(stage.stop_signal)))
+            found.append(("stop-signal", StopSignal(str(stage.stop_signal))))
         yield from (Step(does, self._origin(node, key)) for key, does in found)
 
     def _resolved(self, node: Node, command: language.Command) -> language.Command:

@@ -127,6 +127,8 @@ _WORDS: Mapping[Any, str] = {
     values.Duration: "string: duration",
     values.Reference: "string: image reference",
     values.Digest: "string: digest",
+    values.Mode: "string: mode",
+    values.Signal: "string: signal",
 }
 _SHORT: Mapping[Any, str] = {model.Copy: "string or ", model.Budget: "string: size, or "}
 

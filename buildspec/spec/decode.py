@@ -211,7 +211,7 @@ def _hidden(misspelt: object, meant: Any) -> Any:  # noqa: ANN401 - whatever TOM
 
 # --- hooks of values that have no elements, or choose among other hooks ----------------------------------
 
-_SCALARS = (values.Platform, values.Size, values.Duration, values.Reference, values.Digest)
+_SCALARS = (values.Platform, values.Size, values.Duration, values.Reference, values.Digest, values.Mode, values.Signal)
 _SHORT: Mapping[type, Callable[[str], object]] = {
     model.Copy: lambda text: model.Copy(path=text),
     model.Budget: lambda text: model.Budget(unpacked=_parsed(values.Size)(text, None)),

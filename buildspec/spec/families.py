@@ -21,7 +21,7 @@ from buildspec.spec.model import Base, DebianBase, ImageBase
 from buildspec.spec.unknown import UNKNOWN
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Traits:
     """What a base provides, as far as it is known."""
 
@@ -288,7 +288,7 @@ _WITHOUT_RISCV = {"jessie", "stretch", "buster", "bullseye", "bookworm"}
 _WITHOUT_ACCOUNT = {"trusty", "xenial", "bionic", "focal", "jammy"}
 """Releases of Ubuntu whose images have no account `ubuntu`."""
 _LAST_NODE_ON_ARM_32 = 22
-"""The last major version of Node.js whose images are for 32-bit ARM too."""
+"""The last major version of Node.js whose images are for 32-bit ARM too; the only one of those without a shell."""
 
 
 def _of_version(known: Traits, base: Base) -> Traits:
@@ -297,6 +297,8 @@ def _of_version(known: Traits, base: Base) -> Traits:
         return known
     lacking = set()
     users = known.users
+    if known.family == "distroless-node" and ("Node.js", str(_LAST_NODE_ON_ARM_32)) not in parts(base):
+        lacking.add("arm/v7")
     for product, version in parts(base):
         if version in _WITHOUT_RISCV or version.endswith("-debian12"):
             lacking.add("riscv64")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import attrs
 
-from buildspec.spec.values import Digest, Duration, Platform, Reference, Size
+from buildspec.spec.values import Digest, Duration, Mode, Platform, Reference, Signal, Size
 
 Var = str | int | float | bool
 Command = str | tuple[str, ...]
@@ -21,7 +21,7 @@ def toml_key(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class EnvironmentVar:
     """A variable of `[vars]` that an environment variable of this machine gives: `{ env = "BUILD_NUMBER" }`."""
 
@@ -31,7 +31,7 @@ class EnvironmentVar:
     """Value where it isn't set, which also tells its type; without one, it is a string and must be set."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Image:
     """`[image]`: what is delivered, and for whom."""
 
@@ -51,7 +51,7 @@ class Image:
     """SPDX licence expression; label `org.opencontainers.image.licenses`."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Context:
     """`[context]`: the files a build may copy."""
 
@@ -61,7 +61,7 @@ class Context:
     """Patterns, as in `.dockerignore`, of files that are never sent to the engine."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class ImageBase:
     """A base that a registry holds."""
 
@@ -75,7 +75,7 @@ class ImageBase:
     """Programs the base has beyond its family's, with their absolute paths."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class DebianBase:
     """A base assembled from Debian packages; needs no image registry."""
 
@@ -98,7 +98,7 @@ BASE_KINDS: Mapping[str, type[ImageBase | DebianBase]] = {"image": ImageBase, "d
 """Class of a base by the key that tells it."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class User:
     """`[users.<name>]`: an account that stages may create and run as."""
 
@@ -110,7 +110,7 @@ class User:
     """Home folder; `/home/<name>` when empty. It is not created."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Secret:
     """`[secrets.<name>]`: where a build secret comes from, and where steps find it."""
 
@@ -126,7 +126,7 @@ class Secret:
     """Steps run without it when this machine has none."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Copy:
     """An element of `copy`; a bare string is a path of the context, which keeps its place under `workdir`."""
 
@@ -138,8 +138,8 @@ class Copy:
     """Destination; `./` and the path when empty."""
     owner: str = ""
     """User of `[users]` that owns the copies; root when empty."""
-    mode: str = ""
-    """Permissions in octal: `0755`."""
+    mode: Mode | None = None
+    """Permissions in octal, `0755`; those of the file when absent."""
 
 
 # Docker's own defaults: docs.docker.com/reference/dockerfile/#healthcheck
@@ -147,7 +147,7 @@ _HALF_A_MINUTE = Duration(30_000)
 _NO_TIME = Duration(0)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Healthcheck:
     """`healthcheck`: how an engine asks a container whether it is well."""
 
@@ -165,7 +165,7 @@ class Healthcheck:
     """Failures in a row until the container is unhealthy."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Budget:
     """`budget`: the most a stage's image may weigh, for each platform. A bare size is the unpacked one."""
 
@@ -175,7 +175,7 @@ class Budget:
     """Bytes a registry ships."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Stage:
     """`[stages.<name>]`: a step of the image, in the fixed order of these fields."""
 
@@ -217,13 +217,13 @@ class Stage:
     """Ports: `8080`, `53/udp`."""
     labels: Mapping[str, str] = attrs.Factory(dict)
     """Labels beyond those of `[image]`."""
-    stop_signal: str = ""
-    """Signal that asks the program to end; SIGTERM when empty."""
+    stop_signal: Signal | None = None
+    """Signal that asks the program to end, by name or number; SIGTERM when absent."""
     budget: Budget = attrs.Factory(Budget)
     """The most the stage's image may weigh."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Test:
     """`[tests.<name>]`: what a built image must do, on every platform."""
 
@@ -237,7 +237,7 @@ class Test:
     """What standard output must contain."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Runtime:
     """`[runtime]`: how the image is run."""
 
@@ -259,7 +259,7 @@ class Runtime:
     """Folders in memory that can."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Release:
     """`[release]`: where images go, under which tags."""
 
@@ -269,7 +269,7 @@ class Release:
     """Tag patterns: `v{version}`, `v{major}.{minor}`, `latest`, `build-{build}`, `commit-{commit}`."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Waiver:
     """`[[waivers]]`: a finding that is known, and may be."""
 
@@ -283,7 +283,7 @@ class Waiver:
     """Last day on which it holds: `2027-06-30`; without end when empty."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(repr=False, kw_only=True)
 class Spec:
     """The whole of `buildspec.toml`, with profiles and overrides applied and variables filled in."""
 

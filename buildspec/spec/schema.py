@@ -145,6 +145,8 @@ _SCALARS: Mapping[Any, Any] = {
         r"^[a-zA-Z0-9._:/@\[\]-]+$", "docker.io/library/node:24-alpine", "gcr.io/distroless/static-debian13"
     ),
     values.Digest: lambda: _string(r"^sha256:[0-9a-f]{64}$"),
+    values.Mode: lambda: _string(r"^([0-7]{3}|0[0-7]{3,4})$", "0644", "0755"),
+    values.Signal: lambda: _string(r"^([A-Za-z0-9]+([+-][0-9]{1,2})?)$", "SIGTERM", "SIGINT"),
 }
 _SHORT: Mapping[type, Any] = {model.Copy: _string, model.Budget: _SCALARS[values.Size]}
 """Tables that may be written as a bare string."""

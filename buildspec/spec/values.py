@@ -16,7 +16,7 @@ class ValueProblemError(ValueError):
 
 
 @total_ordering
-@attrs.frozen(order=False)
+@attrs.frozen(repr=False, order=False)
 class Platform:
     """What an image runs on, as `os/architecture[/variant]`.
 
@@ -99,7 +99,7 @@ _UNITS = {
 }
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(repr=False, order=True)
 class Size:
     """A number of bytes, written as `150MB`, `1.5GB` (powers of ten) or `64MiB` (powers of two)."""
 
@@ -122,7 +122,7 @@ class Size:
 _DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?", re.ASCII)
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(repr=False, order=True)
 class Duration:
     """A time span in milliseconds, written as `30s`, `1m30s` or `500ms`."""
 
@@ -158,7 +158,7 @@ _IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 _HUB = "docker.io"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Reference:
     """An image in a registry, by tag, digest or both; spelled in full (`docker.io/library/node:20-alpine`)."""
 
@@ -204,7 +204,7 @@ def _why_no_reference(text: str) -> str:
     return "write it as 'registry/name:tag'"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Digest:
     """`sha256:` and 64 hexadecimal digits."""
 
@@ -219,3 +219,54 @@ class Digest:
 
     def __str__(self) -> str:
         return self.text
+
+
+_MODE = re.compile(r"[0-7]{3}|0[0-7]{3,4}", re.ASCII)
+
+
+@attrs.frozen(repr=False)
+class Mode:
+    """Permissions of copied files: three digits in octal, after `0` and perhaps a digit of set-user-id and its kin."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read permissions; raises ValueProblemError.
+
+        BuildKit takes any number up to 07777 (dockerfile2llb/convert_copy.go), also one whose zeros were forgotten:
+        `7` would be 0007, which nobody means.
+        """
+        if _MODE.fullmatch(text) is None:
+            raise ValueProblemError(f"{quoted(text)} is not a mode; write it in octal, as '0644' or '0755'")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+# Numbers and names of Linux signals, as engines read them: moby/sys, signal/signal_linux.go.
+_SIGNAL = (
+    r"[1-9]|[1-5][0-9]|6[0-4]|(?:SIG)?(?P<name>ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|"
+    r"PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|"
+    r"RTMIN(?:\+(?:1[0-5]|[1-9]))?|RTMAX(?:-(?:1[0-4]|[1-9]))?)"
+)
+
+
+@attrs.frozen(repr=False)
+class Signal:
+    """A signal by its name, with `SIG`, or its number."""
+
+    name: str
+    """`SIGTERM`, or `15`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `SIGTERM`, `TERM`, `sigterm`, `SIGRTMIN+3` or `15`; raises ValueProblemError."""
+        match = re.fullmatch(_SIGNAL, text.upper(), re.ASCII) if text.isascii() else None
+        if match is None:
+            raise ValueProblemError(f"{quoted(text)} is not a signal; write it as 'SIGTERM' or '15'")
+        return cls(f"SIG{match['name']}" if match["name"] else text)
+
+    def __str__(self) -> str:
+        return self.name

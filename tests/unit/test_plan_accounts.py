@@ -69,6 +69,18 @@ def test_an_assembled_base_for_the_target_gets_files_though_it_has_tools() -> No
     assert not plan.stage("app").runs
 
 
+def test_a_user_that_a_stage_below_has_made_is_not_made_again() -> None:
+    plan = planned(
+        '[stages.below]\nfrom = "slim"\nruns-on = "build"\nusers = ["ops"]\n'
+        '[stages.tool]\nfrom = "below"\nusers = ["ops", "web"]\n[stages.again]\nfrom = "tool"\nusers = ["web"]\n'
+        '[stages.app]\nfrom = "bare"\ncopy = [{ from = "again", path = "/a" }]\n'
+    )
+    (command,) = commands(plan, "tool")
+    assert command.count("useradd") == 1
+    assert command.endswith(" web")
+    assert commands(plan, "again") == []
+
+
 def test_scratch_knows_the_stages_users_alone() -> None:
     plan = planned(f'[stages.app]\nfrom = "scratch"\n{WEB}')
     assert files(plan, "app")["/etc/passwd"] == ["web:x:1001:1002:web:/home/web:/sbin/nologin"]

@@ -34,7 +34,7 @@ from buildspec.spec.model import (
 )
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
-from buildspec.spec.values import Digest, Duration, Platform, Reference, Size
+from buildspec.spec.values import Digest, Duration, Mode, Platform, Reference, Signal, Size
 
 COMPLETE = (File(__file__).parents[1] / "specs" / "complete.toml").read_text(encoding="utf-8")
 WRITTEN = document(COMPLETE)
@@ -112,7 +112,7 @@ def test_every_key_of_a_stage_is_decoded_to_what_it_says() -> None:
         env={"NODE_ENV": "production"},
         copy=(
             Copy(path="package.json"),
-            Copy(path="/app/dist", from_="build", to="./dist", owner="web", mode="0755"),
+            Copy(path="/app/dist", from_="build", to="./dist", owner="web", mode=Mode("0755")),
         ),
         user="web",
         entrypoint=("node", "dist/server.js"),
@@ -128,7 +128,7 @@ def test_every_key_of_a_stage_is_decoded_to_what_it_says() -> None:
         volumes=("/data",),
         expose=("8080", "53/udp"),
         labels={"org.example.team": "web"},
-        stop_signal="SIGINT",
+        stop_signal=Signal("SIGINT"),
         budget=Budget(unpacked=Size(200_000_000), compressed=Size(67_108_864)),
     )
 

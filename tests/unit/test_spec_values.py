@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildspec.spec.values import Digest, Duration, Platform, Reference, Size, ValueProblemError
+from buildspec.spec.values import Digest, Duration, Mode, Platform, Reference, Signal, Size, ValueProblemError
 
 HASH = "0123456789abcdef" * 4
 
@@ -244,3 +244,59 @@ def test_a_long_value_is_quoted_in_part() -> None:
     with pytest.raises(ValueProblemError) as raised:
         Size.parse("x" * 10_000)
     assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["644", "0644", "0755", "755", "04755", "07777", "0000"])
+def test_a_mode_is_octal(text: str) -> None:
+    assert str(Mode.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "7", "75", "0", "75555", "010000", "0o755", "0855", "u+x", "-755", "755 ", "755\n", "\u0667\u0665\u0665"],
+)
+def test_what_is_no_mode(text: str) -> None:
+    with pytest.raises(ValueProblemError, match="not a mode"):
+        Mode.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SIGTERM", "SIGTERM"),
+        ("TERM", "SIGTERM"),
+        ("sigterm", "SIGTERM"),
+        ("SIGRTMIN+15", "SIGRTMIN+15"),
+        ("rtmax-14", "SIGRTMAX-14"),
+        ("RTMIN", "SIGRTMIN"),
+        ("1", "1"),
+        ("15", "15"),
+        ("64", "64"),
+    ],
+)
+def test_a_signal_is_a_name_or_a_number(text: str, name: str) -> None:
+    assert str(Signal.parse(text)) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "015",
+        "65",
+        "-15",
+        "SIG",
+        "SIGTREM",
+        "SIGSIGTERM",
+        "SIG15",
+        "RTMIN+16",
+        "RTMIN+0",
+        "RTMAX-15",
+        "TERM\n",
+        "\u0131nt",
+    ],
+)
+def test_what_is_no_signal(text: str) -> None:
+    with pytest.raises(ValueProblemError, match="not a signal"):
+        Signal.parse(text)
