@@ -53,7 +53,7 @@ class MachineError(BuildspecError):
     exit_code = ExitCode.NOT_UP_TO_IT
 
 
-@attrs.frozen(repr=False, order=True)
+@attrs.frozen(order=True)
 class Place:
     """A place in a text the user wrote.
 
@@ -75,7 +75,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Diagnostic:
     """One problem in a specification.
 

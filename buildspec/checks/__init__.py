@@ -21,6 +21,7 @@ from buildspec.checks import (
     release,
     runtime,
     safety,
+    tests,
     waivers,
 )
 from buildspec.checks.rules import Rule, Subject, is_waivable, known, name_of, severity_of
@@ -92,6 +93,9 @@ RULES: tuple[Rule, ...] = (
     runtime.ssh_port,
     runtime.bad_memory,
     runtime.bad_cpus,
+    tests.unknown_test_image,
+    tests.bad_pattern,
+    tests.bad_test_path,
     release.bad_image_name,
     release.bad_tag,
     release.tag_collision,

@@ -41,8 +41,10 @@ def unknown_stage(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnos
 @each_copy
 def unknown_copy_source(subject: Subject, path: Path, copy: Copy) -> Iterator[Diagnostic]:
     """Files are copied from something that isn't there."""
-    if copy.from_ and copy.from_ not in subject.names:
-        yield subject.problem("unknown-copy-source", (*path, "from"), _nobody(copy.from_, subject.listed))
+    contexts = subject.spec.contexts
+    if copy.from_ and copy.from_ not in subject.names and copy.from_ not in contexts:
+        listed = (*subject.listed, *contexts)
+        yield subject.problem("unknown-copy-source", (*path, "from"), _nobody(copy.from_, listed))
 
 
 def _nobody(name: str, there: Iterable[str]) -> str:
@@ -100,7 +102,19 @@ def _cycles(needs: Mapping[str, list[str]]) -> Iterator[list[str]]:
 
 
 def reserved_name(subject: Subject) -> Iterator[Diagnostic]:
-    """A stage has the name of a base, of `scratch`, or one that Docker doesn't take."""
+    """A stage has the name of a base, of `scratch`, or one that Docker doesn't take; a context that of either."""
+    yield from _stage_names(subject)
+    yield from known(_context_names(subject))
+
+
+def _context_names(subject: Subject) -> Iterator[Diagnostic]:
+    for name in subject.spec.contexts:
+        if name in subject.names or name == SCRATCH:
+            message = "a stage or base is called that too; choose another"
+            yield subject.problem("reserved-name", ("contexts", name), message, key=True)
+
+
+def _stage_names(subject: Subject) -> Iterator[Diagnostic]:
     for name in subject.spec.stages:
         path = ("stages", name)
         if name == SCRATCH:

@@ -61,7 +61,7 @@ def _name(one: str) -> str:
 
 def _names(subject: Subject) -> Iterator[Path]:
     """The names that the specification gives; those of stages have a rule of their own."""
-    for table in ("bases", "users", "secrets", "tests"):
+    for table in ("bases", "contexts", "users", "secrets", "tests"):
         found = getattr(subject.spec, table)
         yield from ((table, name) for name in (() if found is UNKNOWN else found))
 
@@ -103,17 +103,19 @@ def bad_env_name(subject: Subject) -> Iterator[Diagnostic]:
             yield subject.problem("bad-env-name", path, message, key=key)
 
 
-# Accounts: useradd(8) and BusyBox's adduser take no more, and tools cut longer names off at 32. Bases: as stages, which
-# stand beside them. Secrets: what a mount's `id` and a file below /run/secrets can be.
+# Accounts: useradd(8) and BusyBox's adduser take no more, and tools cut longer names off at 32. Bases
+# and contexts: as stages, which stand beside them. Secrets: what a mount's `id` and a file below /run/secrets can be.
+_BASE = "small letters, digits, '.', '-' and '_'"
 _NAMES: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "users": ("small letters, digits, '-' and '_', 32 at most", re.compile(r"[a-z_][a-z0-9_-]{0,31}")),
-    "bases": ("small letters, digits, '.', '-' and '_'", re.compile(r"[a-z][a-z0-9._-]{0,127}")),
+    "bases": (_BASE, re.compile(r"[a-z][a-z0-9._-]{0,127}")),
+    "contexts": (_BASE, re.compile(r"[a-z][a-z0-9._-]{0,127}")),
     "secrets": ("letters, digits, '.', '-' and '_'", re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")),
 }
 
 
 def bad_name(subject: Subject) -> Iterator[Diagnostic]:
-    """A user, base or secret has a name that the tools which get it don't take."""
+    """A user, base, context or secret has a name that the tools which get it don't take."""
     for path in _names(subject):
         what, pattern = _NAMES.get(str(path[0]), ("", None))
         name = str(path[-1])

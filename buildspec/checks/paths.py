@@ -12,7 +12,7 @@ from posixpath import normpath
 import attrs
 
 from buildspec.checks.patterns import Ignored, compile_pattern, effort
-from buildspec.checks.rules import Subject, known, waivable
+from buildspec.checks.rules import Subject, copies, known, waivable
 from buildspec.checks.safety import is_remote
 from buildspec.errors import MOST, Diagnostic, quoted
 from buildspec.spec.overlay import suggest
@@ -38,6 +38,32 @@ def path_escapes_context(subject: Subject) -> Iterator[Diagnostic]:
         elif files is not None and not is_remote(text):
             yield from known(_link_escapes(subject, path, text, files))
 
+    yield from known(_named_contexts_escape(subject))
+    for path, text, folder in _from_contexts(subject):
+        if why := _escapes(text.removeprefix("/")):
+            message = f"{quoted(text)} {why}; name a file of the folder, relative to it"
+            yield subject.problem("path-escapes-context", path, message)
+        elif (folder / text.lstrip("/")).exists() and not _within(folder, folder / text.lstrip("/")):
+            message = f"{quoted(text)} is a link to what is outside of its folder; copy the file into it"
+            yield subject.problem("path-escapes-context", path, message)
+
+
+def _named_contexts_escape(subject: Subject) -> Iterator[Diagnostic]:
+    for name, context in subject.spec.contexts.items():
+        if context is not UNKNOWN:
+            yield from known(_leads_out(subject, ("contexts", name, "path"), context.path))
+
+
+def _from_contexts(subject: Subject) -> Iterator[tuple[Path, str, FilePath]]:
+    """The paths that stages copy from named contexts, each with its place and the folder."""
+    contexts = subject.spec.contexts
+    for path, copy in () if contexts is UNKNOWN else copies(subject):
+        if copy is UNKNOWN or copy.from_ is UNKNOWN or copy.path is UNKNOWN:
+            continue
+        context = contexts.get(copy.from_)
+        if context is not None and context is not UNKNOWN and context.path is not UNKNOWN:
+            yield (*path, "path"), copy.path, subject.source.root / context.path
+
 
 def _link_escapes(subject: Subject, path: Path, text: str, files: _Files) -> Iterator[Diagnostic]:
     link = next((name for name in files.matches(text) if not files.holds(name)), "")
@@ -47,14 +73,18 @@ def _link_escapes(subject: Subject, path: Path, text: str, files: _Files) -> Ite
 
 
 def _context_escapes(subject: Subject) -> Iterator[Diagnostic]:
-    path = subject.spec.context.path
+    yield from _leads_out(subject, ("context", "path"), subject.spec.context.path)
+
+
+def _leads_out(subject: Subject, where: Path, path: str) -> Iterator[Diagnostic]:
+    """A folder of the specification that isn't one beside it."""
     why = _escapes(path)
     whole = subject.source.root / path
     if not why and os.path.lexists(whole) and not _within(subject.source.root, whole):
         why = "is a link to what is outside of the specification's folder"
     if why:
         message = f"{quoted(path)} {why}; name a folder beside the specification"
-        yield subject.problem("path-escapes-context", ("context", "path"), message)
+        yield subject.problem("path-escapes-context", where, message)
 
 
 def _escapes(path: str) -> str:
@@ -214,7 +244,10 @@ def _files(subject: Subject) -> _Files | None:
 
 @waivable("error")
 def missing_path(subject: Subject) -> Iterator[Diagnostic]:
-    """A copy names a path or pattern of the context that nothing there matches."""
+    """A copy names a path or pattern of a context that nothing there matches."""
+    for path, text, folder in _from_contexts(subject):
+        if folder.is_dir() and not _escapes(text.removeprefix("/")) and not _is_in(folder, text.lstrip("/")):
+            yield subject.problem("missing-path", path, f"nothing in {quoted(folder.name)} is called {quoted(text)}")
     files = _files(subject)
     if files is None:
         return
@@ -225,6 +258,14 @@ def missing_path(subject: Subject) -> Iterator[Diagnostic]:
             hint = _hint(files, text) if told < MOST else ""  # each takes its time, and nobody reads so many
             yield subject.problem("missing-path", path, f"nothing in {where} is called {quoted(text)}{hint}")
             told += 1
+
+
+def _is_in(folder: FilePath, text: str) -> bool:
+    """Whether a folder has what a path or pattern names."""
+    try:
+        return bool(_Files(folder).matches(text or "."))
+    except UnknownError:
+        return True
 
 
 def _is_missing(files: _Files, text: str) -> bool:

@@ -209,6 +209,7 @@ def copies(subject: Subject) -> Iterator[tuple[Path, Copy]]:
 each_stage = _each(lambda subject: subject.spec.stages.items())
 each_copy = _each(copies)
 """Of the elements of all stages' `copy`, each with its path."""
+each_test = _each(lambda subject: subject.spec.tests.items())
 each_base = _each(lambda subject: subject.spec.bases.items())
 each_delivered = _each(lambda subject: subject.spec.image.deliver.items())
 """Of delivered stages, each with its tag suffix."""

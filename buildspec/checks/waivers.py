@@ -13,6 +13,7 @@ from buildspec.spec.load import Source
 from buildspec.spec.model import Waiver
 from buildspec.spec.overlay import suggest
 from buildspec.spec.unknown import UNKNOWN, UnknownError
+from buildspec.spec.wellknown import AUDIT_RULES
 
 UNUSED = "unused-waiver"
 """What is found of a waiver that covers nothing."""
@@ -42,6 +43,8 @@ def applied(subject: Subject, found: Iterable[Diagnostic], rules: Sequence[Rule]
     for index, waiver in _waivers(subject):
         try:
             wrong = _wrong(subject, index, waiver, known)
+            if waiver.rule in AUDIT_RULES and wrong is None:
+                continue  # whether it is of use is for the audit to say
             place = (waiver.rule, waiver.at)
             hits = place in places
         except UnknownError:
@@ -72,10 +75,10 @@ def _waivers(subject: Subject) -> list[tuple[int, Waiver]]:
 
 
 def _wrong(subject: Subject, index: int, waiver: Waiver, known: Mapping[str, Rule]) -> Diagnostic | None:
-    if waiver.rule not in known:
-        message = f"no rule is called {quoted(waiver.rule)}{suggest(waiver.rule, known)}"
+    if waiver.rule not in known and waiver.rule not in AUDIT_RULES:
+        message = f"no rule is called {quoted(waiver.rule)}{suggest(waiver.rule, (*known, *AUDIT_RULES))}"
         return subject.problem("unknown-rule", ("waivers", index, "rule"), message)
-    if not is_waivable(known[waiver.rule]):
+    if waiver.rule in known and not is_waivable(known[waiver.rule]):
         message = f"what {quoted(waiver.rule)} finds can't be built, so it can't be waived"
         return subject.problem("not-waivable", ("waivers", index, "rule"), message)
     if not waiver.reason.strip():

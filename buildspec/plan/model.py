@@ -329,6 +329,8 @@ class Plan:
     profiles: tuple[str, ...]
     facts: Facts
     context: str
+    contexts: Mapping[str, str]
+    """Other folders that are copied from, by name."""
     ignore: tuple[str, ...]
     sources: tuple[Source, ...]
     stages: tuple[PlannedStage, ...]

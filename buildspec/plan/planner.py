@@ -42,6 +42,7 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         profiles=source.profiles,
         facts=facts,
         context=spec.context.path,
+        contexts={name: spec.contexts[name].path for name in sorted(_copied_contexts(spec, nodes))},
         ignore=spec.context.ignore,
         sources=tuple(bases.found[name] for name in sorted(bases.found)),
         stages=stages,
@@ -50,6 +51,10 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         tags=tags,
         dropped=dropped,
     )
+
+
+def _copied_contexts(spec: Spec, nodes: Sequence[Node]) -> set[str]:
+    return {copy.from_ for node in nodes for copy in spec.stages[node.stage].copy} & spec.contexts.keys()
 
 
 def _assembled_for(

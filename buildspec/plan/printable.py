@@ -25,6 +25,7 @@ def printable(plan: Plan) -> dict[str, Any]:
         "revision": plan.facts.revision,
         "epoch": plan.facts.epoch,
         "context": plan.context,
+        "contexts": dict(plan.contexts),
         "ignore": list(plan.ignore),
         "bases": [_source(source) for source in plan.sources],
         "stages": [_stage(stage, shared[stage.name]) for stage in plan.stages],

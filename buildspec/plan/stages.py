@@ -239,6 +239,8 @@ class Expander:
         if copy.from_ in self.spec.stages:
             source = self.names[Node(copy.from_, place_of(self.spec, copy.from_))]
             path = posixpath.join(workdir_of(self.spec, copy.from_), copy.path)
+        elif copy.from_ in self.spec.contexts:
+            source, path = copy.from_, copy.path
         elif copy.from_:
             source, path = self.bases.copied(copy.from_), posixpath.join("/", copy.path)
         else:

@@ -44,7 +44,7 @@ def render(plan: Plan, layouts: Mapping[str, str], secrets: Mapping[str, SecretS
         source.name: f"oci-layout://{layouts[source.name]}"
         for source in plan.sources
         if isinstance(source, AssembledSource)
-    }
+    } | dict(plan.contexts)
     common: dict[str, object] = {
         "context": plan.context,
         "dockerfile": posixpath.relpath(DOCKERFILE, plan.context),

@@ -130,7 +130,12 @@ _WORDS: Mapping[Any, str] = {
     values.Mode: "string: mode",
     values.Signal: "string: signal",
 }
-_SHORT: Mapping[Any, str] = {model.Copy: "string or ", model.Budget: "string: size, or "}
+_SHORT: Mapping[Any, str] = {
+    model.Copy: "string or ",
+    model.Budget: "string: size, or ",
+    model.Text: "string or ",
+    model.TestFile: "boolean or ",
+}
 
 
 def _type(cls: Any) -> str:  # noqa: ANN401 - any type

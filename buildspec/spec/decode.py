@@ -190,13 +190,15 @@ class _Decoder:
 
     def _short(self, cls: Any, converter: Converter) -> Hook:  # noqa: ANN401 - a class of the model
         table = self._table(cls, converter)
+        kind, meant = _SHORT[cls]
+        expected = "a string or a table" if kind is str else "true, false or a table"
 
         def hook(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
             if type(value) is dict:
                 return table(value, cls)
-            if type(value) is str:
-                return _SHORT[cls](value)
-            raise _expect("a string or a table", value)
+            if type(value) is kind:
+                return meant(value)
+            raise _expect(expected, value)
 
         return hook
 
@@ -212,11 +214,13 @@ def _hidden(misspelt: object, meant: Any) -> Any:  # noqa: ANN401 - whatever TOM
 # --- hooks of values that have no elements, or choose among other hooks ----------------------------------
 
 _SCALARS = (values.Platform, values.Size, values.Duration, values.Reference, values.Digest, values.Mode, values.Signal)
-_SHORT: Mapping[type, Callable[[str], object]] = {
-    model.Copy: lambda text: model.Copy(path=text),
-    model.Budget: lambda text: model.Budget(unpacked=_parsed(values.Size)(text, None)),
+_SHORT: Mapping[type, tuple[type, Callable[[Any], object]]] = {
+    model.Copy: (str, lambda text: model.Copy(path=text)),
+    model.Budget: (str, lambda text: model.Budget(unpacked=_parsed(values.Size)(text, None))),
+    model.Text: (str, lambda text: model.Text(contains=(text,))),
+    model.TestFile: (bool, lambda there: model.TestFile(exists=there)),
 }
-"""Tables that may be written as a bare string, and what that means."""
+"""Tables that may be written as a bare string or boolean, and what that means."""
 
 
 def _expect(what: str, value: object, hint: str = "") -> _ProblemError:

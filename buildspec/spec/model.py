@@ -62,6 +62,14 @@ class Context:
 
 
 @attrs.frozen(repr=False, kw_only=True)
+class NamedContext:
+    """`[contexts.<name>]`: another folder that stages may copy from, by its name in `from`."""
+
+    path: str
+    """Folder, relative to the specification."""
+
+
+@attrs.frozen(repr=False, kw_only=True)
 class ImageBase:
     """A base that a registry holds."""
 
@@ -133,7 +141,7 @@ class Copy:
     path: str
     """File, folder or pattern in the context, or absolute or relative to `workdir` in the stage `from`."""
     from_: str = ""
-    """Stage, base or image it is copied from; the context when empty."""
+    """Stage, base or name of `[contexts]` it is copied from; the context when empty."""
     to: str = ""
     """Destination; `./` and the path when empty."""
     owner: str = ""
@@ -224,17 +232,91 @@ class Stage:
 
 
 @attrs.frozen(repr=False, kw_only=True)
-class Test:
-    """`[tests.<name>]`: what a built image must do, on every platform."""
+class Text:
+    """What a text must be. A bare string is a part of it."""
 
-    run: tuple[str, ...]
-    """Arguments given to the image's entrypoint."""
+    equals: str | None = None
+    """All of it, to the last line end."""
+    contains: tuple[str, ...] = ()
+    """Parts of it."""
+    matches: str = ""
+    """A regular expression, as Python reads it, that fits somewhere; `^` and `$` are ends of lines."""
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class TestFile:
+    """A path of the container when the test has ended. A bare boolean says whether it is there."""
+
+    exists: bool = True
+    """Whether it is there."""
+    owner: str = ""
+    """Numbers of user and group, `1001:1001`; any when empty."""
+    mode: Mode | None = None
+    """Permissions in octal; any when absent."""
+    content: Text = attrs.Factory(Text)
+    """What is in it."""
+
+
+_SECONDS_TO_STOP = Duration(10_000)
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class Stop:
+    """`stop`: the container is asked to end, and must."""
+
+    after: str = ""
+    """Text on an output that tells that it runs; without one, it is asked when it is healthy, or after a second."""
+    signal: Signal | None = None
+    """What it is asked by; the image's own stop signal when absent."""
+    within: Duration = _SECONDS_TO_STOP
+    """Time it has to end."""
+
+
+_TIME_OF_A_TEST = Duration(60_000)
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class Test:
+    """`[tests.<name>]`: what a container of a built image must do, on every platform, confined as `[runtime]` says."""
+
+    run: tuple[str, ...] = ()
+    """Arguments given to the entrypoint; the image's own `cmd` when empty."""
+    entrypoint: tuple[str, ...] = ()
+    """Another program, and its first arguments; the image's own when empty."""
     image: str = ""
     """Delivered stage; every one of them when empty."""
+    env: Mapping[str, str] = attrs.Factory(dict)
+    """Environment beyond that of `[runtime]`."""
+    stdin: str = ""
+    """What it reads."""
+    mount: Mapping[str, str] = attrs.Factory(dict)
+    """Files and folders of this repository it can read: path in the container, path relative to the specification."""
+    network: bool = False
+    """It has one; without, it reaches itself alone."""
     exit: int = 0
     """Exit code."""
-    stdout: str = ""
-    """What standard output must contain."""
+    stdout: Text = attrs.Factory(Text)
+    """Standard output."""
+    stderr: Text = attrs.Factory(Text)
+    """Standard error."""
+    files: Mapping[str, TestFile] = attrs.Factory(dict)
+    """Files and folders when it has ended, by absolute path."""
+    healthy: Duration | None = None
+    """Time within which it must become healthy; it is then ended, and its exit code doesn't count without `stop`."""
+    stop: Stop | None = None
+    """It is asked to end, and must."""
+    timeout: Duration = _TIME_OF_A_TEST
+    """Time the whole test has."""
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class Audit:
+    """`[audit]`: what the audit of built images asks for beyond its rules."""
+
+    licenses: tuple[str, ...] = ()
+    """SPDX identifiers of licences that packages may have; any when empty."""
+    attestations: tuple[Literal["provenance", "sbom"], ...] = ()
+    """What every image must carry."""
 
 
 @attrs.frozen(repr=False, kw_only=True)
@@ -274,9 +356,11 @@ class Waiver:
     """`[[waivers]]`: a finding that is known, and may be."""
 
     rule: str
-    """Name of the rule: `unpinned-base`."""
+    """Name of the rule: `unpinned-base`, or one of the audit: `setuid-file`."""
     at: str = ""
-    """Where it may be found: a path such as `bases.node`, and all below it; anywhere when empty."""
+    """Where it may be found; anywhere when empty. Of a check: a path such as `bases.node`, and all below it.
+    Of an audit: a path in the image, `/bin/su` or `/usr/lib/**`, perhaps after the delivered stage and a colon.
+    """
     reason: str
     """Why."""
     until: str = ""
@@ -299,12 +383,16 @@ class Spec:
     """Values for `${name}`, and the environment variables that give some."""
     context: Context = attrs.Factory(Context)
     """The files a build may copy."""
+    contexts: Mapping[str, NamedContext] = attrs.Factory(dict)
+    """Other folders, by name."""
     users: Mapping[str, User] = attrs.Factory(dict)
     """Accounts, by name."""
     secrets: Mapping[str, Secret] = attrs.Factory(dict)
     """Build secrets beyond the well-known ones, by name."""
     tests: Mapping[str, Test] = attrs.Factory(dict)
     """Tests of the built images, by name."""
+    audit: Audit = attrs.Factory(Audit)
+    """What the audit asks for."""
     runtime: Runtime = attrs.Factory(Runtime)
     """How the image is run."""
     release: Release = attrs.Factory(Release)

@@ -148,5 +148,10 @@ _SCALARS: Mapping[Any, Any] = {
     values.Mode: lambda: _string(r"^([0-7]{3}|0[0-7]{3,4})$", "0644", "0755"),
     values.Signal: lambda: _string(r"^([A-Za-z0-9]+([+-][0-9]{1,2})?)$", "SIGTERM", "SIGINT"),
 }
-_SHORT: Mapping[type, Any] = {model.Copy: _string, model.Budget: _SCALARS[values.Size]}
-"""Tables that may be written as a bare string."""
+_SHORT: Mapping[type, Any] = {
+    model.Copy: _string,
+    model.Budget: _SCALARS[values.Size],
+    model.Text: _string,
+    model.TestFile: _SCALARS[bool],
+}
+"""Tables that may be written as a bare string or boolean."""

@@ -79,7 +79,31 @@ def test_every_key_of_the_other_tables_is_decoded_to_what_it_says() -> None:
     assert spec.secrets == {
         "token": Secret(file="~/.token", env="TOKEN", target="/run/token", as_env=("TOKEN", "GH_TOKEN"), optional=True)
     }
-    assert spec.tests == {"answers": model.Test(run=("--version",), image="app", exit=3, stdout="1.0")}
+    assert spec.contexts == {"scripts": model.NamedContext(path="scripts")}
+    assert spec.tests == {
+        "answers": model.Test(
+            run=("--version",),
+            entrypoint=("node",),
+            image="app",
+            env={"TZ": "UTC"},
+            stdin="a question",
+            mount={"/etc/app": "."},
+            network=True,
+            exit=3,
+            stdout=model.Text(contains=("1.0",)),
+            stderr=model.Text(equals="", contains=("a", "b"), matches="^warning"),
+            files={
+                "/app/dist/server.js": model.TestFile(
+                    owner="0:0", mode=Mode("0644"), content=model.Text(contains=("use strict",))
+                ),
+                "/bin/sh": model.TestFile(exists=False),
+            },
+            healthy=Duration(30_000),
+            stop=model.Stop(after="listening", signal=Signal("SIGINT"), within=Duration(5_000)),
+            timeout=Duration(120_000),
+        )
+    }
+    assert spec.audit == model.Audit(licenses=("MIT",), attestations=("sbom",))
     assert spec.release == Release(registries=("ghcr.io/acme",), tags=("v{version}", "latest"))
     assert spec.runtime == Runtime(
         env={"LOG_LEVEL": "info"},
@@ -210,6 +234,13 @@ def places(value: object, path: Path = ()) -> Iterator[Path]:
             yield from places(one, (*path, index))
 
 
+def short_forms(path: Path) -> tuple[str, ...]:
+    """What stands for a table or an array there."""
+    if path in COMMANDS or (path[2:3] == ("copy",) and len(path) == 4) or path[-1] in ("stdout", "stderr", "content"):
+        return ("a string",)
+    return ("a boolean",) if path[2:3] == ("files",) and len(path) == 4 else ()
+
+
 def changed(path: Path, value: object) -> Document:
     data: Any = copy.deepcopy(WRITTEN.data)
     here = data
@@ -236,7 +267,7 @@ def test_a_value_of_a_wrong_type_is_told_at_its_place_whatever_it_is(kind: str) 
             here = here[part]
         if kind in RIGHT.get(type(here), ()) or path == ("spec",):
             continue
-        if kind == "a string" and (path in COMMANDS or (path[2:3] == ("copy",) and len(path) == 4)):
+        if kind in short_forms(path):
             continue
         found = said_of(path, WRONG[kind])
         assert found, f"{path} may be {kind}?"
@@ -282,7 +313,7 @@ def test_a_missing_key_is_told_only_when_it_is_needed(path: Path) -> None:
         ("stages", "app", "copy", 1, "path"),
         ("stages", "app", "healthcheck", "test"),
         ("stages", "small", "healthcheck", "test"),
-        ("tests", "answers", "run"),
+        ("contexts", "scripts", "path"),
         ("waivers", 0, "rule"),
         ("waivers", 0, "reason"),
         *((("stages", name, "from")) for name in ("build", "test", "app", "small")),
