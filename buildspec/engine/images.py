@@ -92,7 +92,7 @@ def _blobs(digest: str, archive: Iterable[bytes]) -> tuple[dict[str, Any], dict[
     documents: dict[str, Any] = {}
     layers: dict[str, int | None] = {}
     try:
-        with tarfile.open(fileobj=_Reader(iter(archive)), mode="r|") as tar:
+        with tarfile.open(fileobj=Chunks(iter(archive)), mode="r|") as tar:
             for member in tar:
                 content = tar.extractfile(member) if member.name.startswith("blobs/sha256/") else None
                 if content is not None:
@@ -118,7 +118,7 @@ def _unpacked(head: bytes, content: IO[bytes]) -> int | None:
 
     if head == _ZSTD:
         return None
-    whole = _Reader(_chunks(head, content))
+    whole = Chunks(_chunks(head, content))
     plain = gzip.GzipFile(fileobj=whole) if head.startswith(_GZIP) else whole
     try:
         with tarfile.open(fileobj=plain, mode="r|") as layer:
@@ -133,16 +133,18 @@ def _chunks(head: bytes, content: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-class _Reader(io.RawIOBase):
+class Chunks(io.RawIOBase):
     """A file to read from, made of chunks."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._rest = chunks, b""
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """So many bytes, or all that are left."""
         parts, have = [self._rest], len(self._rest)
         while size < 0 or have < size:
             chunk = next(self._chunks, b"")

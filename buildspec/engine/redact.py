@@ -22,17 +22,26 @@ class Redactor:
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
-        for value in values:
-            for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
-                forms |= {part, quote(part, safe=""), *_in_base64(part)}
         # the longest first: one secret may be the beginning of another
-        ordered = sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True)
+        ordered = sorted(forms_of(values), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def forms_of(values: Iterable[str]) -> frozenset[str]:
+    """What secrets look like where they are shown: as they are, line by line, in addresses and in base64.
+
+    Args:
+        values: of secrets.
+    """
+    forms: set[str] = set()
+    for value in values:
+        for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
+            forms |= {part, quote(part, safe=""), *_in_base64(part)}
+    return frozenset(form for form in forms if len(form) >= SHORTEST)
 
 
 def _in_base64(text: str) -> list[str]:
