@@ -46,6 +46,7 @@ AUDIT_RULES = frozenset(
         "foreign-machine",
         "foreign-libc",
         "secret-in-history",
+        "secret-in-file",
         "remote-file-in-history",
         "package-lists-kept",
         "attestation-missing",
