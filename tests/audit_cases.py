@@ -5,10 +5,13 @@ Every image starts from the same right one: a program of its own, an account, a 
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import struct
 import tarfile
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import attrs
 
@@ -342,3 +345,43 @@ GOOD: Mapping[str, Sequence[Case]] = {
     ],
 }
 """For a rule that isn't here, the right image itself is the good one."""
+
+
+SECRET = "s3cr3t/of+this=build?"  # noqa: S105 - the canary of these tests
+"""What a build is given; it looks like nothing in particular."""
+_COPIED = base64.b64encode(SECRET.encode()).decode()
+
+ROUTES: Mapping[str, Case] = {
+    "a build argument that nothing uses": Case(after="ARG GREETING", args={"GREETING": SECRET}),
+    "a build argument in a provenance": Case(
+        before="ARG GREETING", args={"GREETING": SECRET}, attest=("type=provenance,mode=max,version=v1",)
+    ),
+    "a variable": Case(after=f"ENV GREETING={SECRET}"),
+    "a variable that a later one replaces": Case(after=f"ENV GREETING={SECRET}\nENV GREETING=hello"),
+    "a label": Case(after=f'LABEL org.example.greeting="{SECRET}"'),
+    "a file": Case(files={"app/greeting": SECRET.encode()}),
+    "a file among others, in the middle of it": Case(files={"app/big": _BIG + SECRET.encode() + _BIG}),
+    "a file that a later layer replaces": Case(
+        files={"app/greeting": SECRET.encode()}, before="COPY tree/app/run /app/greeting"
+    ),
+    "a file that a later layer deletes": Case(files={"app/greeting": SECRET.encode()}, edit="delete app/greeting"),
+    "an npmrc that was copied": Case(files={"root/.npmrc": f"//r.example/:_authToken={SECRET}\n".encode()}),
+    "a file in base64": Case(files={"app/greeting": f"Authorization: Basic {_COPIED}\n".encode()}),
+    "a file with it as a part of an address": Case(
+        files={"app/greeting": f"https://user:{quote(SECRET, safe='')}@r.example/\n".encode()}
+    ),
+    "a file that gzip has compressed": Case(files={"app/greeting.gz": gzip.compress(SECRET.encode())}),
+    "the name of a file": Case(files={f"app/{SECRET.replace('/', '-')}": b"x"}),
+    "what a link points at": Case(
+        beside={"a.tar": tar((member("app/to", type=tarfile.SYMTYPE, linkname=SECRET), b""))}, before="ADD a.tar /"
+    ),
+    "an account's name": Case(files={"etc/passwd": f"web:x:1001:1001:{SECRET}:/:/sbin/nologin\n".encode()}),
+    "an argument of the entrypoint": Case(after=f'ENTRYPOINT ["/app/run", "--greeting={SECRET}"]'),
+    "an argument of the default command": Case(after=f'CMD ["{SECRET}"]'),
+    "the health check": Case(after=f'HEALTHCHECK CMD ["/app/run", "{SECRET}"]'),
+    "the working folder": Case(after=f"WORKDIR /srv/{SECRET}"),
+    "the name of a volume": Case(after=f'VOLUME ["/srv/{SECRET}"]'),
+    "a line of the history": Case(edit=f"history RUN /bin/sh -c greet '{SECRET}' # buildkit"),
+    "a file that is written in the Dockerfile": Case(before=f"COPY <<EOF /app/greeting\n{SECRET}\nEOF"),
+}
+"""Ways by which a secret gets into an image. Of the name of a file, its slash is another sign."""

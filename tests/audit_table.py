@@ -43,11 +43,15 @@ def cases() -> Iterator[tuple[str, str, int, Case]]:
         yield from ((rule, "good", number, case) for number, case in enumerate(GOOD.get(rule, (Case(),))))
 
 
-def build(folder: Path) -> None:
-    """Build all cases in a few runs of bake, each into an archive `<rule>.<kind>.<number>.tar`."""
+def named() -> dict[str, Case]:
+    """Every case by a name of its own."""
+    return {f"{rule}-{kind}-{number}": case for rule, kind, number, case in cases()}
+
+
+def build(folder: Path, wanted: Mapping[str, Case]) -> None:
+    """Build cases in a few runs of bake, each into an archive `<name>.tar`."""
     targets: dict[str, Any] = {}
-    for rule, kind, number, case in cases():
-        name = f"{rule}-{kind}-{number}"
+    for name, case in wanted.items():
         context = folder / name
         for path, data in {**RIGHT, **case.files}.items():
             if data is not None:
@@ -274,7 +278,7 @@ def main() -> int:
     if folder := os.environ.get(_OFFLINE):
         return int(bool(table(verdicts(Path(folder)))))
     with tempfile.TemporaryDirectory(prefix="audit-") as made:
-        build(Path(made))
+        build(Path(made), named())
         argv = ["unshare", "--net", sys.executable, __file__]
         return subprocess.run(argv, env={**os.environ, _OFFLINE: made}, timeout=SECONDS, check=False).returncode
 

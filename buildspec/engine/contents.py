@@ -182,7 +182,7 @@ class ImageContents:
     config: Mapping[str, Any]
     """Of the image, as OCI's image-spec has it."""
     texts: Mapping[str, str]
-    """The documents as they are written, by what they are: `configuration`, `manifest`."""
+    """The documents as they are written, by what they are: `configuration`, `manifest`, `index`."""
     layers: tuple[LayerContents, ...]
     attestations: tuple[Attestation, ...]
     wrong: tuple[str, ...]
@@ -367,14 +367,17 @@ def _images(blobs: _Blobs, digest: str) -> Iterator[ImageContents]:
         raise MachineError("the archive holds several images", "save one image at a time")
     wrong: list[str] = []
     entries: list[tuple[Mapping[str, Any], bool]] = []
+    indexes = blobs.names["index.json"].read_text(encoding="utf-8")
     for one in {one["digest"]: one for one in named}.values():
         wrong += blobs.wrong(one, "the index" if "manifests" in blobs.document(one["digest"])[0] else "the manifest")
-        document = blobs.document(one["digest"])[0]
+        document, text = blobs.document(one["digest"])
+        indexes += text if "manifests" in document else ""
         entries += [(entry, True) for entry in document["manifests"]] if "manifests" in document else [(one, False)]
     statements = [one for entry, _ in entries if _is_attestation(entry) for one in _attestations(entry, blobs)]
     for entry, indexed in entries:
         if not _is_attestation(entry) and blobs.blob(entry["digest"]) is not None:
-            yield _image(entry, indexed, blobs, statements, wrong)
+            image = _image(entry, indexed, blobs, statements, wrong)
+            yield attrs.evolve(image, texts={**image.texts, "index": indexes})
 
 
 def _is_attestation(entry: Mapping[str, Any]) -> bool:

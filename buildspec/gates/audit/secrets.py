@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 from buildspec.checks.credentials import could_be_one, named_like_one, token_in
+from buildspec.engine.contents import Member
 from buildspec.gates.audit.subject import Finding, Subject
 
 # What is looked for in all bytes of all layers; only where one of them is, a closer look is taken. Each is in every
@@ -33,6 +36,8 @@ _STARTS = (
 )
 _AROUND = 400
 """Bytes looked at on each side of such a place."""
+_LARGE = 64 << 20
+"""Bytes of a compressed file, and of what is in it, that are looked at."""
 _MOST = 200
 """Places of one kind in a layer that are looked at."""
 _ASSIGNED = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"]*\"|'[^']*'|[^\s\"']+)")
@@ -42,6 +47,7 @@ _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+(?:[A-Za-z0-9+
 
 def build_secret(subject: Subject) -> Iterator[Finding]:
     """A secret of this build is in a layer, in the configuration or in an attestation, as it is or encoded."""
+    packed = list(_packed(subject)) if subject.secrets else []
     for name, value in subject.secrets.items():
         for layer in subject.image.layers:
             place = next(layer.find(value), None)
@@ -49,9 +55,21 @@ def build_secret(subject: Subject) -> Iterator[Finding]:
                 member = place[0]
                 path = member.path if member is not None else f"layers[{layer.number}]"
                 yield Finding(rule="", path=path, message=f"holds {name}, a secret of this build", layer=layer.number)
+        for member, content in packed:
+            if value in content:
+                yield subject.at(member, f"holds {name}, a secret of this build, under compression")
         for what, text in _documents(subject):
             if value.decode(errors="replace") in text:
                 yield Finding(rule="", path=what, message=f"holds {name}, a secret of this build")
+
+
+def _packed(subject: Subject) -> Iterator[tuple[Member, bytes]]:
+    """Files that gzip has compressed, with what is in them; of a large one, the start."""
+    for layer in subject.image.layers:
+        for one in layer.members:
+            if one.kind == "file" and 18 < one.size <= _LARGE and one.read(2) == b"\x1f\x8b":
+                with suppress(zlib.error, EOFError):
+                    yield one, zlib.decompressobj(wbits=31).decompress(one.read(), _LARGE)
 
 
 def _documents(subject: Subject) -> Iterator[tuple[str, str]]:
