@@ -71,6 +71,18 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def test(session: nox.Session) -> None:
+    """Build, then hold the [tests] against the images of every platform."""
+    verb(session)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Build, then look for what shouldn't be in the images of every platform."""
+    verb(session)
+
+
+@nox.session
 def generate(session: nox.Session) -> None:
     """Write what is made from other files: the JSON Schema and the reference; `-- --check` for CI."""
     verb(session)

@@ -98,6 +98,15 @@ def _of_build(made: argparse.ArgumentParser) -> None:
     made.add_argument("--refresh", action="store_true", help="assemble Debian bases from the newest packages")
 
 
+def _image(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--image", default="", metavar="NAME", help="an image of the engine, instead of those built here")
+
+
+def _of_audit(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--archive", default="", metavar="FILE", help="an image in a tar, instead of those built here")
+    made.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="how to say it (text)")
+
+
 def _of_generate(made: argparse.ArgumentParser) -> None:
     made.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
 
@@ -115,6 +124,11 @@ VERBS: Mapping[str, Verb] = {
     "check": Verb("Decode and type-check the specification; say all that is wrong with it.", (_of_check,)),
     "plan": Verb("Show what would be built: stages, where they run, bases, images, gates, tags.", (_release, _of_plan)),
     "build": Verb("Build every delivered image for every platform, gates included.", (_release, _of_build)),
+    "test": Verb("Build, then hold the [tests] against the images of every platform.", (_release, _of_build, _image)),
+    "audit": Verb(
+        "Build, then look for what shouldn't be in the images of every platform.",
+        (_release, _of_build, _image, _of_audit),
+    ),
     "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),
 }

@@ -136,11 +136,12 @@ def build(
         found = [_image(target, digests, around) for target in plan.targets if not target.gate]
         gates = tuple(_gate(target, around) for target in plan.targets if target.gate)
         accept(found)
-        tagged = _tag(found, before.result(), around.driver)
+        tagged = _tag([image for image in found if image.target.tag], before.result(), around.driver)
     return BuildResult(
         plan=plan,
         engine=around.engine,
         images=tagged,
+        measured=tuple(image for image in found if not image.target.tag),
         gates=gates,
         steps=times(plan, prepared.dockerfile, progress),
         skipped_secrets=prepared.secrets.skipped,

@@ -111,17 +111,18 @@ class Client:
         """python-on-whales' client."""
         from python_on_whales import DockerClient
 
-        return DockerClient(client_call=[self._program])
+        return DockerClient(client_call=[self.program])
 
     @cached_property
-    def _program(self) -> str:
+    def program(self) -> str:
+        """Path of the docker client."""
         found = shutil.which("docker")
         if found is None:
             raise MachineError("there is no docker client on this machine", SETUP)
         return found
 
     def _ask(self, *arguments: str, timeout: float = ANSWER) -> str:
-        return process.run([self._program, *arguments], os.environ, timeout=timeout)
+        return process.run([self.program, *arguments], os.environ, timeout=timeout)
 
     def facts(self) -> EngineFacts:
         """Ask the engine about itself.
@@ -178,7 +179,7 @@ class Client:
             MachineError: there is no docker client.
         """
         env = {**os.environ, **_SPARED, **run.env}
-        program = [run.plugin] if run.plugin else [self._program, "buildx"]
+        program = [run.plugin] if run.plugin else [self.program, "buildx"]
         return process.stream([*program, *bake_arguments(run)], env, cwd=run.cwd, each=each)
 
     def digest_of(self, names: Sequence[str]) -> dict[str, str]:
@@ -215,7 +216,7 @@ class Client:
             MachineError: the engine doesn't have it.
         """
         try:
-            yield from process.read([self._program, "image", "save", digest], os.environ)
+            yield from process.read([self.program, "image", "save", digest], os.environ)
         except process.Failed as error:
             raise MachineError(
                 f"the engine can't hand over the image {digest}:\n{_indented(error.output)}",

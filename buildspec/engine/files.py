@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from buildspec.errors import MachineError
 
@@ -59,6 +60,14 @@ def _unwritable(path: Path, error: OSError) -> MachineError:
 def write_json(path: Path, document: object) -> bool:
     """Make a file hold a document as JSON, for people to read; see `write`."""
     return write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
+    """A document; an empty one where there is none, or none that can be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 @contextmanager

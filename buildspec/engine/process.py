@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from buildspec.errors import MachineError
@@ -116,6 +116,7 @@ def _started(
     advice: str,
     *,
     cwd: str | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child in a process group of its own: an interrupt reaches it once, through us, and takes its children."""
     try:
@@ -124,7 +125,7 @@ def _started(
                 argv,
                 env=dict(env),
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 process_group=0,
@@ -173,3 +174,94 @@ def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(child.pid, number)
     except ProcessLookupError:
         return
+
+
+MOST_OUTPUT = 1 << 20
+"""Bytes of each stream that are kept of a program that runs beside us."""
+
+
+class Attached:
+    """A program that runs beside us: it is given its input, and what it prints is kept.
+
+    Args:
+        child: started with three pipes.
+        given: its standard input.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], given: bytes) -> None:
+        self._child = child
+        self._kept = (bytearray(), bytearray())
+        self._threads = [
+            threading.Thread(target=self._write, args=(given,), daemon=True),
+            *(
+                threading.Thread(target=self._read, args=(pipe, kept), daemon=True)
+                for pipe, kept in zip((child.stdout, child.stderr), self._kept, strict=True)
+            ),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _write(self, given: bytes) -> None:
+        assert self._child.stdin is not None  # noqa: S101 - asked for
+        with suppress(OSError):  # it may end without reading
+            self._child.stdin.write(given)
+        with suppress(OSError):
+            self._child.stdin.close()
+
+    @staticmethod
+    def _read(pipe: IO[bytes] | None, kept: bytearray) -> None:
+        assert pipe is not None  # noqa: S101 - asked for
+        with suppress(OSError, ValueError):  # closed at the end, by another thread
+            while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
+                kept += chunk[: max(0, MOST_OUTPUT - len(kept))]
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended within so many seconds; then everything it printed is there."""
+        try:
+            self._child.wait(timeout=max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return False
+        for thread in self._threads[1:]:
+            thread.join(timeout=GRACE)
+        return True
+
+    @property
+    def out(self) -> str:
+        """What it has printed on standard output so far."""
+        return bytes(self._kept[0]).decode(errors="replace")
+
+    @property
+    def err(self) -> str:
+        """What it has printed on standard error so far."""
+        return bytes(self._kept[1]).decode(errors="replace")
+
+
+@contextmanager
+def attached(argv: Sequence[str], env: Mapping[str, str], given: bytes = b"") -> Iterator[Attached]:
+    """Run a program beside us; it is ended at the end at the latest.
+
+    Args:
+        argv: the program and its arguments.
+        env: its whole environment.
+        given: its standard input.
+
+    Raises:
+        MachineError: the program is missing.
+    """
+    with _started(argv, env, subprocess.PIPE, subprocess.PIPE, "", stdin=subprocess.PIPE) as child:
+        try:
+            yield Attached(child, given)
+        finally:
+            _signal_and_wait(child)
+
+
+def _signal_and_wait(child: subprocess.Popen[bytes]) -> None:
+    """End a child whose pipes other threads read."""
+    if child.poll() is not None:
+        return
+    _signal(child, signal.SIGTERM)
+    try:
+        child.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        _signal(child, signal.SIGKILL)
+        child.wait()

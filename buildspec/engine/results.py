@@ -33,7 +33,7 @@ class StepTime:
 
 @attrs.frozen(kw_only=True)
 class ImageResult:
-    """A delivered image."""
+    """A delivered image, or a stage that is only measured."""
 
     target: Target
     digest: str
@@ -61,6 +61,8 @@ class BuildResult:
     plan: Plan
     engine: EngineFacts
     images: tuple[ImageResult, ...]
+    measured: tuple[ImageResult, ...] = ()
+    """Stages that have a budget and aren't delivered."""
     gates: tuple[GateResult, ...]
     steps: tuple[StepTime, ...]
     skipped_secrets: tuple[str, ...]

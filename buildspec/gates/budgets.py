@@ -1,14 +1,17 @@
-"""Budgets and measured sizes in, a verdict for each image and platform out."""
+"""Budgets and measured sizes in, a verdict for each stage and platform out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import attrs
 
 from buildspec.engine.results import ImageResult
 from buildspec.spec.values import Platform, Size
+
+Sizes = Mapping[tuple[str, str, str], int]
+"""Bytes by stage, platform and kind, of the last build that had them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -17,11 +20,15 @@ class Verdict:
 
     stage: str
     platform: Platform
+    digest: str
+    """Of the manifest."""
     kind: Literal["unpacked", "compressed"]
     limit: int
     """Bytes."""
     actual: int | None
     """Bytes; None where they could not be measured."""
+    change: int | None = None
+    """Bytes more than the last time; None when there was none."""
 
     @property
     def kept(self) -> bool:
@@ -38,8 +45,13 @@ class Verdict:
         )
 
 
-def verdicts(image: ImageResult) -> Iterator[Verdict]:
-    """Hold a delivered image against its budget, on every platform."""
+def verdicts(image: ImageResult, before: Sizes | None = None) -> Iterator[Verdict]:
+    """Hold a stage's image against its budget, on every platform.
+
+    Args:
+        image: what was built.
+        before: sizes of the last build.
+    """
     budget = image.target.budget
     limits: tuple[tuple[Literal["unpacked", "compressed"], Size | None], ...] = (
         ("unpacked", budget.unpacked),
@@ -49,10 +61,44 @@ def verdicts(image: ImageResult) -> Iterator[Verdict]:
         for kind, limit in limits:
             if limit is not None:
                 actual = one.unpacked if kind == "unpacked" else one.compressed
+                last = (before or {}).get((image.target.name, str(one.platform), kind))
                 yield Verdict(
                     stage=image.target.name,
                     platform=one.platform,
+                    digest=one.digest,
                     kind=kind,
                     limit=limit.bytes,
                     actual=actual,
+                    change=None if last is None or actual is None else actual - last,
                 )
+
+
+def read_sizes(document: object) -> Sizes:
+    """Sizes of the last build, from what `written_sizes` left; whatever is malformed is left out.
+
+    Args:
+        document: as JSON holds it.
+    """
+    found: dict[tuple[str, str, str], int] = {}
+    for one in document if isinstance(document, list) else ():
+        match one:
+            case {"stage": str(stage), "platform": str(platform), "kind": str(kind), "bytes": int(size)}:
+                found[stage, platform, kind] = size
+    return found
+
+
+def written_sizes(last: Sizes, images: Iterable[ImageResult]) -> list[dict[str, str | int]]:
+    """What to hold the next build against, as JSON holds it: of stages that weren't built now, what was known.
+
+    Args:
+        last: sizes of the last build.
+        images: of this one.
+    """
+    found = dict(last)
+    for image in images:
+        for one in image.platforms:
+            found[image.target.name, str(one.platform), "compressed"] = one.compressed
+            if one.unpacked is not None:
+                found[image.target.name, str(one.platform), "unpacked"] = one.unpacked
+    keys = ("stage", "platform", "kind")
+    return [{**dict(zip(keys, key, strict=True)), "bytes": size} for key, size in sorted(found.items())]

@@ -265,7 +265,7 @@ Source = ImageSource | AssembledSource
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """What one bake run is asked for: a delivered image or a gate."""
+    """What one bake run is asked for: a delivered image, a gate, or a stage that has a budget."""
 
     name: str
     """Stage in the specification; target in the bake definition."""
@@ -276,7 +276,7 @@ class Target:
     """`test` or `audit`; empty for a delivered image."""
     on_unavailable: str = "fail"
     tag: str = ""
-    """Local name of a delivered image: `claude-flow:latest`."""
+    """Local name of a delivered image: `claude-flow:latest`; empty for a stage that is only measured."""
     labels: Mapping[str, str] = attrs.Factory(dict)
     budget: Budget = attrs.Factory(Budget)
 

@@ -12,7 +12,7 @@ from buildspec.plan.model import Facts, Plan, Target, Where
 from buildspec.plan.stages import Expander
 from buildspec.plan.tags import release_tags
 from buildspec.spec.load import Source
-from buildspec.spec.model import Image, Spec
+from buildspec.spec.model import Budget, Image, Spec
 from buildspec.spec.overlay import suggest
 from buildspec.spec.values import Platform
 
@@ -51,6 +51,12 @@ def make_plan(source: Source, facts: Facts, platforms: Sequence[Platform] = ()) 
         tags=tags,
         dropped=dropped,
     )
+
+
+def _measured(spec: Spec) -> frozenset[str]:
+    """Stages that have a budget, and are neither delivered nor gates: measured wherever they are built anyway."""
+    limited = (name for name, stage in spec.stages.items() if stage.budget != Budget() and not stage.gate)
+    return frozenset(limited) - spec.image.deliver.keys()
 
 
 def _copied_contexts(spec: Spec, nodes: Sequence[Node]) -> set[str]:
@@ -106,6 +112,18 @@ def _targets(spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str]
                     on_unavailable=stage.on_unavailable,
                 )
             )
+    for node in sorted(node for node in named if node.stage in _measured(spec)):
+        twice = node.where is Where.BUILD and Node(node.stage, Where.TARGET) in named
+        targets.append(
+            Target(
+                # bake takes no dot, and no stage has a capital
+                name=f"{node.stage}-BUILD" if twice else node.stage,
+                stage=named[node],
+                platforms=(facts.native,) if node.where is Where.BUILD else platforms,
+                labels={"org.opencontainers.image.title": spec.image.title or spec.image.name},
+                budget=spec.stages[node.stage].budget,
+            )
+        )
     return targets
 
 

@@ -88,7 +88,8 @@ def _target(target: Target) -> dict[str, object]:
     if target.gate:
         found["output"] = [f"type=local,dest={GATES}/{target.name}"]
     else:
-        found["tags"] = [target.tag]
+        if target.tag:
+            found["tags"] = [target.tag]
         found["output"] = ["type=image"]
         found["labels"] = dict(target.labels)
     return found

@@ -69,7 +69,7 @@ def _where(stage: PlannedStage) -> str:
 
 
 def _target(target: Target) -> Iterator[str]:
-    yield f"{target.gate} gate {target.name}" if target.gate else target.tag
+    yield f"{target.gate} gate {target.name}" if target.gate else target.tag or f"measured {target.name}"
     yield ", ".join(map(str, target.platforms))
     limits = (("unpacked", target.budget.unpacked), ("compressed", target.budget.compressed))
     if held := [f"{size} {kind}" for kind, size in limits if size]:

@@ -85,4 +85,4 @@ def _target(target: Target) -> str:
         if size
     ]
     budget = f", at most {' and '.join(limits)}" if limits else ""
-    return f"image {target.tag}, {platforms}{budget}"
+    return f"{f'image {target.tag}' if target.tag else 'measured'}, {platforms}{budget}"

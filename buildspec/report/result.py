@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from buildspec import __version__
@@ -10,18 +10,23 @@ from buildspec.engine.results import BuildResult, GateResult, ImageResult, StepT
 from buildspec.errors import BuildspecError
 from buildspec.gates.budgets import Verdict
 from buildspec.plan.model import Plan
+from buildspec.report import budgets
+from buildspec.report.columns import columns, megabytes
 
-VERSION = 1
+VERSION = 2
 """Of the form of `result.json`."""
 
 
-def document(result: BuildResult, verdicts: Iterable[Verdict]) -> dict[str, Any]:
-    """`result.json`: what was built, by digest, and how long each step took.
+def document(result: BuildResult, verdicts: Iterable[Verdict], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """`result.json`: what was built, by digest, how long each step took, and every verdict on it.
 
     Args:
         result: of a build that succeeded.
         verdicts: of the budgets.
+        more: `tests` and `audit`, as far as they ran on these very images.
     """
+    held = [*verdicts]
+    more = more or {}
     return {
         **_head(result.plan, "built"),
         "engine": {
@@ -32,7 +37,9 @@ def document(result: BuildResult, verdicts: Iterable[Verdict]) -> dict[str, Any]
         "seconds": round(result.seconds, 3),
         "images": [_image(result, image) for image in result.images],
         "gates": [_gate(gate) for gate in result.gates],
-        "budgets": [_verdict(verdict) for verdict in verdicts],
+        "budgets": [_verdict(verdict) for verdict in held],
+        **more,
+        "verdicts": _verdicts(result, held, more),
         "steps": [_step(step) for step in result.steps],
         "skipped-secrets": list(result.skipped_secrets),
     }
@@ -86,13 +93,36 @@ def _gate(gate: GateResult) -> dict[str, Any]:
     }
 
 
+def _verdicts(result: BuildResult, held: Iterable[Verdict], more: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each delivered image and platform, by digest: whether it was tested, audited and is within its budget."""
+    return [
+        {
+            "stage": image.target.name,
+            "platform": str(one.platform),
+            "digest": one.digest,
+            "tested": _outcome(more.get("tests"), one.digest),
+            "audited": _outcome(more.get("audit"), one.digest),
+            "within-budget": all(verdict.kept for verdict in held if verdict.digest == one.digest),
+        }
+        for image in result.images
+        for one in image.platforms
+    ]
+
+
+def _outcome(section: Mapping[str, Any] | None, digest: str) -> str:
+    about = [one["passed"] for one in (section or {}).get("results", ()) if one["digest"] == digest]
+    return "not yet" if not about else "passed" if all(about) else "failed"
+
+
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "stage": verdict.stage,
         "platform": str(verdict.platform),
+        "digest": verdict.digest,
         "kind": verdict.kind,
         "limit": verdict.limit,
         "actual": verdict.actual,
+        "change": verdict.change,
         "kept": verdict.kept,
     }
 
@@ -118,14 +148,15 @@ def _all_cached(steps: Iterable[StepTime]) -> bool:
     return all(step.cached for step in steps)
 
 
-def summary(result: BuildResult, details: str) -> str:
+def summary(result: BuildResult, verdicts: Sequence[Verdict], details: str) -> str:
     """What a build ends with.
 
     Args:
         result: of a build that succeeded.
+        verdicts: of the budgets.
         details: file that says more.
     """
-    lines = [table(result), "", *gates_text(result.gates)]
+    lines = [table(result), "", *([budgets.table(verdicts), ""] if verdicts else []), *gates_text(result.gates)]
     if slow := emulated(result):
         lines.append(f"{len(slow)} commands ran under emulation; `nox -s plan` shows which stages")
     lines.append(f"{result.seconds:.1f} s in all; details in {details}")
@@ -150,7 +181,7 @@ def table(result: BuildResult) -> str:
                     "cached" if _all_cached(steps) else "built",
                 )
             )
-    return _columns(rows, right={3, 4, 5})
+    return columns(rows, right={3, 4, 5})
 
 
 def gates_text(gates: Iterable[GateResult]) -> list[str]:
@@ -168,17 +199,3 @@ def gates_text(gates: Iterable[GateResult]) -> list[str]:
 def emulated(result: BuildResult) -> tuple[StepTime, ...]:
     """Commands that ran under emulation: the slowest thing a build can do."""
     return tuple(step for step in result.steps if step.emulated)
-
-
-def megabytes(size: int | None) -> str:
-    """Bytes as `131.9 MB`."""
-    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
-
-
-def _columns(rows: list[tuple[str, ...]], right: set[int]) -> str:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import attrs
 import pytest
 from helpers.plans import AMD64, ARM64, planned
 
 from buildspec.engine.images import PlatformImage
 from buildspec.engine.results import ImageResult
-from buildspec.gates.budgets import Verdict, verdicts
+from buildspec.gates.budgets import Verdict, read_sizes, verdicts, written_sizes
 from buildspec.spec.model import Budget
 from buildspec.spec.values import Size
 
@@ -55,5 +57,29 @@ def test_a_size_that_is_not_known_is_not_within_its_budget() -> None:
     ],
 )
 def test_a_verdict_says_how_far_it_is(actual: int, text: str) -> None:
-    verdict = Verdict(stage="app", platform=AMD64, kind="compressed", limit=100_000_000, actual=actual)
+    verdict = Verdict(
+        stage="app", platform=AMD64, digest="sha256:1", kind="compressed", limit=100_000_000, actual=actual
+    )
     assert str(verdict) == text
+
+
+def test_the_change_since_the_last_build_is_told() -> None:
+    now = image(BOTH, (200, 100))
+    last = read_sizes(json.loads(json.dumps(written_sizes({}, [image(BOTH, (150, 100))]))))
+    assert [one.change for one in verdicts(now, last)] == [50, 0]
+    assert [one.change for one in verdicts(now)] == [None, None]
+
+
+def test_sizes_that_nobody_can_read_are_none() -> None:
+    malformed: tuple[object, ...] = (
+        {},
+        None,
+        [1, {"stage": "app"}, {"stage": "a", "platform": "b", "kind": "c", "bytes": "d"}],
+    )
+    for wrong in malformed:
+        assert read_sizes(wrong) == {}
+
+
+def test_stages_that_were_not_built_keep_their_sizes() -> None:
+    last = {("other", "linux/amd64", "unpacked"): 7}
+    assert read_sizes(written_sizes(last, [image(BOTH, (1, 2))]))["other", "linux/amd64", "unpacked"] == 7

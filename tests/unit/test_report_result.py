@@ -13,7 +13,8 @@ from buildspec.engine.images import PlatformImage
 from buildspec.engine.results import BuildResult, GateResult, ImageResult, StepTime
 from buildspec.errors import StepError
 from buildspec.gates.budgets import verdicts
-from buildspec.report.result import document, failure, megabytes, summary, table
+from buildspec.report.columns import megabytes
+from buildspec.report.result import document, failure, summary, table
 from buildspec.spec.values import Platform
 
 PLAN = planned(
@@ -71,13 +72,13 @@ def test_the_whole_document(golden: Golden) -> None:
 
 
 def test_the_whole_summary(golden: Golden) -> None:
-    golden(GOLDENS / "summary.txt", summary(RESULT, "build/result.json") + "\n")
+    golden(GOLDENS / "summary.txt", summary(RESULT, [*verdicts(IMAGE)], "build/result.json") + "\n")
 
 
 def test_commands_under_emulation_are_told() -> None:
     slow = attrs.evolve(RESULT, steps=(step("app", ARM64, 9), step("app", AMD64, 1)))
-    assert "1 commands ran under emulation; `nox -s plan` shows which stages" in summary(slow, "x")
-    assert "emulation" not in summary(RESULT, "x")
+    assert "1 commands ran under emulation; `nox -s plan` shows which stages" in summary(slow, (), "x")
+    assert "emulation" not in summary(RESULT, (), "x")
 
 
 def test_an_image_is_cached_when_all_its_steps_are_and_built_otherwise() -> None:

@@ -160,11 +160,11 @@ def literal(value: object) -> object:
 @given(HOSTILE, HOSTILE)
 def test_the_bake_file_holds_labels_tags_and_secrets_as_they_are(value: str, path: str) -> None:
     (target,) = PLAN.targets
-    plan = attrs.evolve(PLAN, targets=(attrs.evolve(target, labels={"l": value}, tag=value),))
+    plan = attrs.evolve(PLAN, targets=(attrs.evolve(target, labels={"l": value}, tag=f"t{value}"),))
     secrets = {"s": bake.SecretSource(file=f"/{path}")}
     definition = literal(json.loads(json.dumps(bake.render(plan, {}, secrets))))
     assert isinstance(definition, dict)
     app, common = definition["target"]["app"], definition["target"]["_common"]
-    assert (app["labels"], app["tags"]) == ({"l": value}, [value])
+    assert (app["labels"], app["tags"]) == ({"l": value}, [f"t{value}"])
     (fields,) = csv.reader(io.StringIO(common["secret"][0], newline=""))
     assert fields == ["id=s", f"src=/{path}"]

@@ -1,0 +1,143 @@
+"""The verbs about the specification and the machine: check, plan, generate, doctor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from buildspec.cli.loading import examined_with_profiles, facts, loaded, planned, selection
+from buildspec.errors import Diagnostic, ExitCode, MachineError, SpecError, StepError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from buildspec.plan.model import Plan
+    from buildspec.spec.load import Source
+
+
+def check(arguments: argparse.Namespace) -> ExitCode:
+    """Decode and type-check; in another format than text, standard output has the diagnostics and nothing else."""
+    form = arguments.format
+    try:
+        found, warnings = examined_with_profiles(arguments)
+        _refuse(warnings if arguments.strict else ())
+    except SpecError as error:
+        if form == "text":
+            raise
+        print(_formats()[form](error.diagnostics))
+        return ExitCode.WRONG_SPEC
+    if form != "text":
+        print(_formats()[form](warnings))
+        return ExitCode.DONE
+    for one in warnings:
+        print(one.render(), file=sys.stderr)
+    spec = found.source.spec
+    count = len(spec.stages)
+    gates = sum(1 for stage in spec.stages.values() if stage.gate)
+    print(
+        f"{arguments.file}: ok ({count} stages, {gates} of them gates; {len(spec.image.deliver)} images for "
+        f"{', '.join(map(str, spec.image.platforms))})"
+    )
+    return ExitCode.DONE
+
+
+def plan(arguments: argparse.Namespace) -> ExitCode:
+    """Show what would be built, or where a value comes from."""
+    from buildspec.engine.host import machine_platform, revision
+    from buildspec.render.dockerfile import render
+
+    source = loaded(arguments)
+    if arguments.explain is not None:
+        print(_explained(source, arguments))
+        return ExitCode.DONE
+    known = facts(machine_platform(), revision(source.root, os.environ), arguments)
+    found = planned(source, known, arguments)
+    render(found)  # refuses what no Dockerfile can hold
+    print(_shown(found, source.root, arguments.format))
+    return ExitCode.DONE
+
+
+def _explained(source: Source, arguments: argparse.Namespace) -> str:
+    from buildspec.report.explain import text
+    from buildspec.spec.explain import explain, parse_path
+    from buildspec.spec.load import read
+
+    document = read(Path(arguments.file), arguments.file)
+    chosen = selection(arguments, source.profiles, document)
+    return text(explain(document, source.document, source.spec, chosen, parse_path(arguments.explain)))
+
+
+def _shown(found: Plan, root: Path, form: str) -> str:
+    from buildspec.report import graph
+    from buildspec.report.plan import tree
+
+    if form in ("mermaid", "dot"):
+        return graph.mermaid(found) if form == "mermaid" else graph.dot(found)
+    import shlex
+
+    from buildspec.engine.invocation import invocation
+    from buildspec.plan.printable import printable
+
+    command = invocation(found, root, os.environ)
+    if form == "json":
+        import json
+
+        return json.dumps({**printable(found), "command": command}, indent=2, ensure_ascii=False)
+    return f"{tree(found)}\n\ncommand\n  {shlex.join(command)}"
+
+
+def generate(arguments: argparse.Namespace) -> ExitCode:
+    """Write what is made from other files, or say what of it is stale."""
+    from buildspec.engine import files
+    from buildspec.render.reference import generated
+
+    command = "python -m buildspec generate"
+    texts = generated(Path(arguments.file).parent, Path(__file__).parents[2])
+    stale = [path for path, text in texts.items() if not files.holds(path, text)]
+    for path in texts:
+        if arguments.check:
+            print(f"{path}: {'stale' if path in stale else 'as it should be'}")
+        else:
+            print(f"{path}: {'written' if files.write(path, texts[path]) else 'nothing has changed'}")
+    if arguments.check and stale:
+        raise StepError(f"stale: {', '.join(map(str, stale))}", f"run `{command}`")
+    return ExitCode.DONE
+
+
+def doctor(arguments: argparse.Namespace) -> ExitCode:
+    """Look at the machine."""
+    from buildspec.engine import doctor as examination
+
+    source = None
+    try:
+        source = loaded(arguments)
+    except SpecError as error:
+        print(f"{arguments.file} is wrong, so only the machine is looked at; see `nox -s check`: {error.fix}")
+    findings = examination.examine(source, os.environ)
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        print(f"{finding.mark:7}  {finding.what:{width}}  {finding.text}")
+        if finding.fix:
+            print(f"{'':7}  {'':{width}}  fix: {finding.fix}")
+    missing = [finding.what for finding in findings if finding.mark == "missing"]
+    if missing:
+        raise MachineError(f"this machine lacks: {', '.join(missing)}", "see the fixes above")
+    print("this machine can build")
+    return ExitCode.DONE
+
+
+def _refuse(warnings: Sequence[Diagnostic]) -> None:
+    """Take warnings for errors."""
+    if warnings:
+        raise SpecError(attrs.evolve(one, severity="error") for one in warnings)
+
+
+def _formats() -> Mapping[str, Callable[[Sequence[Diagnostic]], str]]:
+    from buildspec.report.diagnostics import FORMATS
+
+    return FORMATS

@@ -1,0 +1,159 @@
+"""What the verbs share: the specification as the command line selects it, and its plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from buildspec.arguments import AUTO, FALLBACK, overrides
+from buildspec.errors import SpecError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from buildspec.checks import Examined
+    from buildspec.engine.host import Revision
+    from buildspec.errors import Diagnostic
+    from buildspec.plan.model import Facts, Plan
+    from buildspec.spec.document import Document
+    from buildspec.spec.load import Selection, Source
+    from buildspec.spec.values import Platform
+
+
+def loaded(arguments: argparse.Namespace) -> Source:
+    """The specification as the command line selects it; of its warnings, only the number is told."""
+    found = examined(arguments)
+    if count := len(found.warnings):
+        print(f"{count} warning{'s' if count != 1 else ''}; `nox -s check` shows them", file=sys.stderr)
+    return found.source
+
+
+def examined_with_profiles(arguments: argparse.Namespace) -> tuple[Examined, Sequence[Diagnostic]]:
+    """The specification as the command line selects it, and the warnings of this and of all other profiles."""
+    from buildspec.checks import with_profiles
+    from buildspec.spec.load import read
+
+    path = Path(arguments.file)
+    document = read(path, arguments.file)
+    profiles: Sequence[str] = [name for name in arguments.profile if name != AUTO]
+    found = None
+    try:
+        found = examined(arguments, document)
+        told: Sequence[Diagnostic] = found.warnings
+        profiles = found.source.profiles
+    except SpecError as error:
+        told = error.diagnostics
+    told, unseen = with_profiles(path, selection(arguments, profiles, document), document, told)
+    if found is None or any(one.severity == "error" for one in told):
+        raise SpecError(told)
+    if unseen:
+        print(f"profiles that weren't looked at: {', '.join(unseen)}; `--profile NAME` does", file=sys.stderr)
+    return found, told
+
+
+def examined(arguments: argparse.Namespace, document: Document | None = None) -> Examined:
+    """The specification as the command line selects it, held against every rule.
+
+    Args:
+        arguments: of the command line.
+        document: what `spec.load.read` gave for it, to read it once only.
+    """
+    from buildspec.checks import examine
+    from buildspec.spec.load import read
+    from buildspec.spec.overlay import profile_names
+
+    path = Path(arguments.file)
+    document = document or read(path, arguments.file)
+
+    def selected(*profiles: str) -> Examined:
+        return examine(path, selection(arguments, profiles, document), document)
+
+    known = profile_names(document)
+    if AUTO not in arguments.profile or AUTO in known:
+        return selected(*arguments.profile)
+    named = tuple(name for name in arguments.profile if name != AUTO)
+    found = selected(*named)
+    if FALLBACK in named or FALLBACK not in known:
+        return found
+    # what programs read stands alone on standard output
+    out = sys.stderr if getattr(arguments, "format", "text") not in ("text", "tree") else sys.stdout
+    return selected(*named, FALLBACK) if _needs_fallback(found.source, out) else found
+
+
+def selection(arguments: argparse.Namespace, profiles: Sequence[str], document: Document) -> Selection:
+    """What the command line and the environment ask of a specification."""
+    from buildspec.spec.load import Selection
+
+    variables = {}
+    if version := _version(arguments):
+        variables["version"] = version
+    if build := getattr(arguments, "build_number", ""):
+        variables["build"] = build
+    if "${git.commit}" in document.positions.text:  # else git isn't asked: it takes longer than a check
+        from buildspec.engine.host import revision
+
+        if commit := revision(Path(arguments.file).parent, os.environ).commit:
+            variables["git.commit"] = commit
+    return Selection(tuple(profiles), overrides(arguments), variables, os.environ, today())
+
+
+def _version(arguments: argparse.Namespace) -> str:
+    """The version that is released, as semver.org writes it; empty when none is."""
+    given: str = getattr(arguments, "release", "")
+    if not given:
+        return ""
+    from buildspec.plan.tags import Version
+
+    return str(Version.parse(given))
+
+
+def today() -> str:
+    """The day in UTC, as `2026-11-25`."""
+    import time
+
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def _needs_fallback(source: Source, out: TextIO) -> bool:
+    """Whether a registry of the bases can't be used; says what was decided and why."""
+    from buildspec.engine.registries import of_bases, reachable
+
+    reasons = [
+        f"registry {name} can't be used ({why})" for name, why in reachable(of_bases(source.spec)).items() if why
+    ]
+    if not reasons:
+        print(
+            f"profile {AUTO}: every registry of the bases answers; building on the specification's own bases", file=out
+        )
+        return False
+    print(f"profile {AUTO}: {'; '.join(reasons)}; building with profile '{FALLBACK}', which needs none", file=out)
+    return True
+
+
+def facts(native: Platform, state: Revision, arguments: argparse.Namespace) -> Facts:
+    """What a plan depends on beyond the specification."""
+    from buildspec.plan.model import Facts
+
+    return Facts(
+        native=native,
+        revision=state.commit,
+        epoch=state.epoch,
+        day=today(),
+        version=_version(arguments),
+        build=arguments.build_number,
+    )
+
+
+def planned(source: Source, facts: Facts, arguments: argparse.Namespace) -> Plan:
+    """The plan for the platforms of the command line."""
+    from buildspec.plan.planner import make_plan
+    from buildspec.spec.values import Platform, ValueProblemError
+
+    try:
+        platforms = tuple(Platform.parse(text) for text in arguments.platform)
+    except ValueProblemError as problem:
+        raise UsageError(f"--platform: {problem}") from problem
+    return make_plan(source, facts, platforms)
