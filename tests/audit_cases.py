@@ -179,7 +179,11 @@ BAD: Mapping[str, Sequence[Case]] = {
     "working-folder": [Case(after="WORKDIR /etc"), Case(edit="working folder"), Case(edit="relative folder")],
     "label-missing": [Case(after='LABEL org.opencontainers.image.source=""'), Case(after="LABEL Org.Example=1")],
     "platform-differs": [Case(edit="platform")],
-    "created-in-the-future": [Case(args={"SOURCE_DATE_EPOCH": "4000000000"}), Case(edit="created")],
+    "creation-time-wrong": [
+        Case(args={"SOURCE_DATE_EPOCH": "4000000000"}),
+        Case(edit="created"),
+        Case(args={"SOURCE_DATE_EPOCH": "1700000000"}, expected={"epoch": 1700000001}),
+    ],
     "build-trigger": [Case(after="ONBUILD RUN rm -r /"), Case(after='SHELL ["/bin/bash", "-c"]'), Case(edit="signal")],
     "setuid-file": [
         Case(before="COPY --chmod=4755 tree/app/run /bin/up"),
@@ -305,6 +309,7 @@ GOOD: Mapping[str, Sequence[Case]] = {
     "secret-in-labels": [Case(after="LABEL org.example.keyboard=us")],
     "port-out-of-range": [Case(after="EXPOSE 8080 53/udp")],
     "volume-of-system": [Case(after='VOLUME ["/data"]', expected={"volumes": frozenset({"/data"})})],
+    "creation-time-wrong": [Case(args={"SOURCE_DATE_EPOCH": "1700000000"}, expected={"epoch": 1700000000})],
     "credential-file": [Case(files={"home/web/.npmrc": b"fund=false\n", "app/.env": b""})],
     "build-secret": [Case(hidden={"npmrc": b"s3cr3t-of-this-build"})],
     "cache-file": [Case(files={"var/lib/apt/lists/lock": b"", "app/.github/a": b"x", "home/web/.cache": b""})],

@@ -258,7 +258,7 @@ def audit(arguments: argparse.Namespace) -> ExitCode:
     for image in built.result.images:
         with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
             contents = read_archive(built.around.driver.save(image.digest), Path(folder), image.digest)
-            hoped = expected(spec, image.target.name)
+            hoped = expected(spec, image.target.name, plan.facts.epoch)
             audited += [rules.audit(one, hoped, hidden, waivers, image.target.name, plan) for one in contents]
     section = {"key": keys.key("audit", spec, built.result), "results": text.document(audited)}
     files.write(built.folder / "audit.sarif", sarif(text.diagnostics(audited, arguments.file)) + "\n")

@@ -94,7 +94,7 @@ def _shown(found: Plan, root: Path, form: str) -> str:
 def generate(arguments: argparse.Namespace) -> ExitCode:
     """Write what is made from other files, or say what of it is stale."""
     from buildspec.engine import files
-    from buildspec.render.reference import generated
+    from buildspec.report.generated import generated
 
     command = "python -m buildspec generate"
     texts = generated(Path(arguments.file).parent, Path(__file__).parents[2])

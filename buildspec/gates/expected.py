@@ -12,12 +12,13 @@ from buildspec.spec.model import DebianBase, Spec, Waiver
 from buildspec.spec.wellknown import AUDIT_RULES
 
 
-def expected(spec: Spec, stage: str) -> Expected:
+def expected(spec: Spec, stage: str, epoch: int | None = None) -> Expected:
     """What a delivered stage has on purpose.
 
     Args:
         spec: the specification, checked.
         stage: its name.
+        epoch: seconds since 1970 that stand for the time of the build.
     """
     base = spec.bases.get(base_of(spec, stage))
     known = FAMILIES["scratch"] if base is None else traits(base)
@@ -32,6 +33,7 @@ def expected(spec: Spec, stage: str) -> Expected:
         licenses=spec.audit.licenses,
         attestations=spec.audit.attestations,
         now=int(time.time()),
+        epoch=epoch,
     )
 
 

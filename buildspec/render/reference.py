@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
@@ -38,22 +37,6 @@ _PROFILES = """\
 hold every key of the root table but `profiles`, and nothing in it is required. A base of another kind replaces the
 whole base.
 """
-
-
-SCHEMA = "buildspec.schema.json"
-"""Beside the specification, whose first line names it."""
-REFERENCE = "docs/reference.md"
-
-
-def generated(root: Path, project: Path) -> dict[Path, str]:
-    """The files that are made from the model, with what belongs in them.
-
-    Args:
-        root: folder of the specification, which gets the schema.
-        project: this program's own folder, which alone keeps the reference.
-    """
-    found = {root / SCHEMA: schema.text()}
-    return {**found, root / REFERENCE: text()} if root.resolve() == project.resolve() else found
 
 
 def text() -> str:

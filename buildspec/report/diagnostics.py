@@ -8,11 +8,14 @@ from typing import Any
 
 from buildspec import __version__
 from buildspec.errors import Diagnostic
+from buildspec.spec.wellknown import AUDIT_RULES
 
 VERSION = 1
 """Of the JSON form."""
 PAGES = "docs/rules"
 """Folder of the rules' pages, relative to the root of this project."""
+AUDIT_PAGE = "docs/audit.md"
+"""Page of all rules of the audit."""
 
 
 def text(diagnostics: Sequence[Diagnostic]) -> str:
@@ -39,8 +42,8 @@ def _plain(one: Diagnostic) -> dict[str, Any]:
 
 
 def page(rule: str) -> str:
-    """The file that explains a rule."""
-    return f"{PAGES}/{rule}.md"
+    """Where a rule is explained: a file, or a place of one."""
+    return f"{AUDIT_PAGE}#{rule}" if rule in AUDIT_RULES else f"{PAGES}/{rule}.md"
 
 
 def sarif(diagnostics: Sequence[Diagnostic]) -> str:

@@ -24,7 +24,7 @@ AUDIT_RULES = frozenset(
         "working-folder",
         "label-missing",
         "platform-differs",
-        "created-in-the-future",
+        "creation-time-wrong",
         "build-trigger",
         "setuid-file",
         "file-capability",

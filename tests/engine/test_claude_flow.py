@@ -233,3 +233,85 @@ def test_a_failing_unit_test_is_named_and_nothing_is_tagged(other: Project) -> N
     assert "stages/test.Dockerfile:1:1" in outcome.err
     assert outcome.result["outcome"] == "failed"
     assert docker("image", "ls", "--quiet", other.name).stdout == ""
+
+
+# --- its audit gate, with an advisory service of our own --------------------------------------------------------
+
+SERVICE = """\
+import {{ createServer }} from 'node:http';
+import {{ gunzipSync }} from 'node:zlib';
+createServer((request, response) => {{
+  const chunks = [];
+  request.on('data', (chunk) => chunks.push(chunk)).on('end', () => {{
+    const asked = JSON.parse(gunzipSync(Buffer.concat(chunks)));
+    const advisory = {{ id: 7, title: 'Prototype pollution', url: 'https://advisories.example/7',
+      severity: 'moderate', vulnerable_versions: '<999.1.0' }};
+    {answer}
+  }});
+}}).listen(4873, '127.0.0.1');
+"""
+ANSWERS = {
+    "nothing": "response.end('{}');",
+    "found": "response.end(JSON.stringify({ [Object.keys(asked).sort()[0]]: [advisory] }));",
+    "refused": "response.writeHead(401).end('who are you?');",
+    "no service": "response.writeHead(404).end('<html>not here</html>');",
+    "null": "response.end('null');",
+    "cut off": "response.socket.destroy();",
+}
+
+
+def audited(project: Project, answer: str) -> Outcome:
+    """Build, with a service on loopback that answers so; it lives in the step that asks it."""
+    tools = project.root / "app/tools"
+    (tools / "service.mjs").write_text(SERVICE.format(answer=ANSWERS[answer]), encoding="utf-8")
+    (project.root / "stages/audit.Dockerfile").write_text(
+        "RUN node tools/service.mjs & sleep 1; NO_PROXY=127.0.0.1 NPM_CONFIG_REGISTRY=http://127.0.0.1:4873/ "
+        "node tools/audit.mjs --level moderate --report /gate --time-limit 20\n",
+        encoding="utf-8",
+    )
+    return project.build(*PROFILE, "--platform", NATIVE, timeout=SECONDS)
+
+
+def test_an_audit_that_found_nothing_one_that_did_and_one_that_could_not_ask_never_look_alike(other: Project) -> None:
+    other.edit("buildspec.toml", 'copy = ["tools/audit.mjs"]', 'copy = ["tools/audit.mjs", "tools/service.mjs"]')
+    nothing = audited(other, "nothing").good()
+    assert {one["stage"]: one["outcome"] for one in nothing.result["gates"]}["audit"] == "passed"
+    assert "could not ask" not in nothing.told
+
+    found = audited(other, "found")
+    assert found.code == 1
+    assert f"audit gate 'audit' failed for {NATIVE}" in found.err
+    assert "Prototype pollution (moderate)" in found.err
+    assert "vulnerable: <999.1.0; fixed: >=999.1.0" in found.err
+    assert found.result["outcome"] == "failed"
+
+    for answer in ("refused", "no service", "null", "cut off"):
+        warned = audited(other, answer).good()
+        assert {one["stage"]: one["outcome"] for one in warned.result["gates"]}["audit"] == "unavailable", answer
+        assert "WARNING: audit gate 'audit' could not ask its service: nothing is known" in warned.out
+        page = (other.root / "build/summary.md").read_text(encoding="utf-8")
+        assert "audit gate 'audit' could not ask its service: nothing is known" in page
+
+    other.edit("buildspec.toml", 'stages.audit.on-unavailable = "warn"', 'stages.audit.on-unavailable = "fail"')
+    refused = audited(other, "refused")
+    assert refused.code == 1
+    assert "the advisory service could not be asked: the registry answered HTTP 401" in refused.err
+
+
+def test_the_image_is_little_more_than_its_base(built: Built) -> None:
+    """At most 150 MB, and 20 MB more than the base, on both platforms."""
+    archive = saved(LATEST)
+    for target, manifest in archive.manifests().items():
+        base, *added = (sum(len(one.data) for one in layer.values()) for layer in archive.layers(manifest))
+        assert base + sum(added) <= 150_000_000, target
+        assert sum(added) <= 20_000_000, target
+
+
+def test_all_tests_and_audits_pass_on_both_platforms(built: Built) -> None:
+    tested = built.project.run("test", *PROFILE, timeout=SECONDS).good()
+    assert {one["tested"] for one in tested.result["verdicts"]} == {"passed"}
+    verdicts = built.project.run("audit", *PROFILE, timeout=SECONDS).good().result["verdicts"]
+    assert {(one["stage"], one["platform"]) for one in verdicts} == {
+        (stage, target) for stage in ("production", "runtime") for target in PLATFORMS
+    }
+    assert {(one["tested"], one["audited"], one["within-budget"]) for one in verdicts} == {("passed", "passed", True)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
+from audit_cases import elf
 
 from engine.conftest import CopyOf
 from engine.project import NATIVE, PLATFORMS, Outcome, Project, docker, until
@@ -379,6 +380,28 @@ def test_the_audit_of_a_project_knows_its_purpose_its_waivers_and_where_files_co
     assert "'setuid-file' finds nothing at /no/such; remove the waiver" in waived.err
     page = (project.root / "build/summary.md").read_text(encoding="utf-8")
     assert f"| production | {NATIVE} |" in page
+
+
+def test_a_native_module_for_another_machine_or_c_library_fails_with_its_path_and_stage(copied: CopyOf) -> None:
+    project = copied("hello")
+    (project.root / "app/native.node").write_bytes(elf("amd64"))
+    (project.root / "app/musl.node").write_bytes(elf("amd64", needed=["libc.musl-x86_64.so.1"]))
+    project.edit("buildspec.toml", 'copy = ["greeting.txt"]', 'copy = ["greeting.txt", "*.node"]')
+    copies = ", ".join(
+        f'{{ from = "greeting", path = "{one}.node", to = "/app/{one}.node" }}' for one in ("native", "musl")
+    )
+    project.edit("buildspec.toml", 'to = "/loud.txt" }]', f'to = "/loud.txt" }}, {copies}]')
+    outcome = project.run("audit")
+    assert outcome.code == 1
+    found = {
+        (one["platform"], each["rule"], each["path"], each["stage"])
+        for one in outcome.result["audit"]["results"]
+        for each in one["findings"]
+    }
+    assert ("linux/arm64", "foreign-machine", "/app/native.node", "greeting") in found
+    assert ("linux/arm64", "foreign-machine", "/app/musl.node", "greeting") in found
+    assert ("linux/amd64", "foreign-libc", "/app/musl.node", "greeting") in found
+    assert not any(path == "/app/native.node" for target, _, path, _ in found if target == "linux/amd64")
 
 
 def test_a_stage_that_is_not_delivered_has_its_budget_too_and_the_blame_is_laid(copied: CopyOf) -> None:

@@ -33,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     settings.working_folder,
     settings.label_missing,
     settings.platform_differs,
-    settings.created_in_the_future,
+    settings.creation_time_wrong,
     settings.build_trigger,
     files.setuid_file,
     files.file_capability,

@@ -208,8 +208,8 @@ def platform_differs(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def created_in_the_future(subject: Subject) -> Iterator[Finding]:
-    """The image says it was created later than now, or at a time that is none."""
+def creation_time_wrong(subject: Subject) -> Iterator[Finding]:
+    """The image says it was created at a time that is none, later than now, or not that of its sources."""
     text = str(subject.image.config.get("created") or "")
     try:
         created = _seconds(text) if text else 0
@@ -218,6 +218,11 @@ def created_in_the_future(subject: Subject) -> Iterator[Finding]:
         return
     if subject.expected.now and created > subject.expected.now + _CLOCKS:
         yield Finding(rule="", path="config.created", message=f"{text} is later than now")
+    elif subject.expected.epoch is not None and created != subject.expected.epoch:
+        time = datetime.fromtimestamp(subject.expected.epoch, UTC).isoformat()
+        yield Finding(
+            rule="", path="config.created", message=f"{text or 'nothing'} isn't {time}, the time of the sources"
+        )
 
 
 def _seconds(text: str) -> float:

@@ -32,6 +32,8 @@ class Expected:
     """What it must carry."""
     now: int = 0
     """Seconds since 1970; nothing can be newer."""
+    epoch: int | None = None
+    """Seconds since 1970 that stand for the time of the build; None: each build has its own."""
 
 
 @attrs.frozen(kw_only=True)
