@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from buildspec.checks import findings
-from buildspec.errors import Diagnostic
+from buildspec.errors import Diagnostic, SpecError
 from buildspec.spec.load import Selection, draft
 
 FOLDER = Path(__file__).parents[2] / "docs" / "rules"
@@ -76,5 +76,8 @@ def found_in(folder: Path, files: Mapping[str, str]) -> list[Diagnostic]:
         folder: an empty one, for the files.
         files: by path.
     """
-    written = draft(write_files(folder, files), Selection(today=TODAY))
+    try:
+        written = draft(write_files(folder, files), Selection(today=TODAY))
+    except SpecError as error:  # nothing more can be known of it
+        return [*error.diagnostics]
     return [*written.problems, *findings(written.source)]
