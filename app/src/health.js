@@ -5,6 +5,7 @@ import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
+const TIMEOUT_MS = 3000;
 const KEY_PATTERN = /^[\x21-\x7e]+$/;
 
 /** A check that did not pass; the message is safe to print. */
@@ -90,6 +91,19 @@ export async function askApi({ baseUrl, key, timeoutMs }) {
 }
 
 /**
+ * Asks the API, where a key is given.
+ *
+ * @param {NodeJS.ProcessEnv} env CLAUDE_API_KEY (may be missing) and CLAUDE_BASE_URL
+ * @param {{timeoutMs?: number}} [options] milliseconds to wait
+ * @returns {Promise<void>} settled when the API answered, or there is no key to ask with
+ * @throws {Unhealthy} where it did not answer
+ */
+export async function checkApi(env, { timeoutMs = TIMEOUT_MS } = {}) {
+  const key = env.CLAUDE_API_KEY?.trim();
+  if (key) await askApi({ baseUrl: env.CLAUDE_BASE_URL, key, timeoutMs });
+}
+
+/**
  * The whole check, its questions asked side by side.
  *
  * @param {string} cli path of the tool's entry point
@@ -98,10 +112,7 @@ export async function askApi({ baseUrl, key, timeoutMs }) {
  * @returns {Promise<string>} the version
  * @throws {Unhealthy} for the first check that failed
  */
-export async function check(cli, env, { timeoutMs = 3000 } = {}) {
-  const key = env.CLAUDE_API_KEY?.trim();
-  const questions = [askVersion(cli, { timeoutMs, env })];
-  if (key) questions.push(askApi({ baseUrl: env.CLAUDE_BASE_URL, key, timeoutMs }));
-  const [version] = await Promise.all(questions);
+export async function check(cli, env, { timeoutMs = TIMEOUT_MS } = {}) {
+  const [version] = await Promise.all([askVersion(cli, { timeoutMs, env }), checkApi(env, { timeoutMs })]);
   return version;
 }

@@ -150,7 +150,7 @@ describe('check', () => {
 });
 
 describe('healthcheck.js', () => {
-  const healthcheck = (t, files, env = {}) => {
+  const healthcheck = (t, files, env = {}, ...more) => {
     const sources = ['health.js', 'healthcheck.js'].map((name) => [
       name,
       readFileSync(join(ROOT, 'src', name), 'utf8'),
@@ -160,7 +160,7 @@ describe('healthcheck.js', () => {
       ...Object.fromEntries(sources),
       ...files,
     });
-    return run(t, [process.execPath, join(folder, 'healthcheck.js')], { env: plainEnvironment(env) });
+    return run(t, [process.execPath, join(folder, 'healthcheck.js'), ...more], { env: plainEnvironment(env) });
   };
 
   it('prints the version and exits 0', async (t) => {
@@ -175,5 +175,13 @@ describe('healthcheck.js', () => {
     assert.equal(code, 1);
     assert.match(stdout, /^Claude API at 127\.0\.0\.1:\d+ refused the key \(HTTP 403\)\n$/);
     assert.ok(!(stdout + stderr).includes(KEY));
+  });
+
+  it('asks the API alone where it is told to, and nothing without a key', async (t) => {
+    const { url, requests } = await serve(t, answerWith(200));
+    const asked = await healthcheck(t, {}, { CLAUDE_API_KEY: KEY, CLAUDE_BASE_URL: url }, 'api');
+    assert.deepEqual([asked.code, asked.stdout, requests.length], [0, '', 1]);
+    const silent = await healthcheck(t, {}, { CLAUDE_BASE_URL: url }, 'api');
+    assert.deepEqual([silent.code, silent.stdout, requests.length], [0, '', 1]);
   });
 });

@@ -33,6 +33,7 @@ def copied(source: Path, folder: Path) -> Project:
     left = shutil.ignore_patterns("node_modules", "build", "dist", "coverage", "*.log")
     shutil.copytree(source / "app", folder / "app", ignore=left)
     shutil.copytree(source / "stages", folder / "stages")
+    shutil.copytree(source / "scripts", folder / "scripts")
     shutil.copy(source / "buildspec.toml", folder)
     return Project(folder, "claude-flow")
 
@@ -238,42 +239,40 @@ def test_a_failing_unit_test_is_named_and_nothing_is_tagged(other: Project) -> N
 # --- its audit gate, with an advisory service of our own --------------------------------------------------------
 
 SERVICE = """\
-import {{ createServer }} from 'node:http';
-import {{ gunzipSync }} from 'node:zlib';
-createServer((request, response) => {{
+import { createServer } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+const advisory = { id: 7, title: 'Prototype pollution', url: 'https://advisories.example/7', severity: 'moderate',
+  vulnerable_versions: '<999.1.0' };
+const answers = {
+  nothing: (response) => response.end('{}'),
+  found: (response, asked) => response.end(JSON.stringify({ [Object.keys(asked).sort()[0]]: [advisory] })),
+  refused: (response) => response.writeHead(401).end('who are you?'),
+  absent: (response) => response.writeHead(404).end('<html>not here</html>'),
+  null: (response) => response.end('null'),
+  cut: (response) => response.socket.destroy(),
+};
+createServer((request, response) => {
   const chunks = [];
-  request.on('data', (chunk) => chunks.push(chunk)).on('end', () => {{
-    const asked = JSON.parse(gunzipSync(Buffer.concat(chunks)));
-    const advisory = {{ id: 7, title: 'Prototype pollution', url: 'https://advisories.example/7',
-      severity: 'moderate', vulnerable_versions: '<999.1.0' }};
-    {answer}
-  }});
-}}).listen(4873, '127.0.0.1');
+  request.on('data', (chunk) => chunks.push(chunk)).on('end', () =>
+    answers[process.env.ANSWER](response, JSON.parse(gunzipSync(Buffer.concat(chunks)))));
+}).listen(4873, '127.0.0.1');
 """
-ANSWERS = {
-    "nothing": "response.end('{}');",
-    "found": "response.end(JSON.stringify({ [Object.keys(asked).sort()[0]]: [advisory] }));",
-    "refused": "response.writeHead(401).end('who are you?');",
-    "no service": "response.writeHead(404).end('<html>not here</html>');",
-    "null": "response.end('null');",
-    "cut off": "response.socket.destroy();",
-}
+ASK = """\
+RUN ANSWER={answer} node tools/service.mjs & sleep 1; NO_PROXY=127.0.0.1 NPM_CONFIG_REGISTRY=http://127.0.0.1:4873/ \\
+    node tools/audit.mjs --level moderate --report /gate --time-limit 20
+"""
 
 
 def audited(project: Project, answer: str) -> Outcome:
     """Build, with a service on loopback that answers so; it lives in the step that asks it."""
-    tools = project.root / "app/tools"
-    (tools / "service.mjs").write_text(SERVICE.format(answer=ANSWERS[answer]), encoding="utf-8")
-    (project.root / "stages/audit.Dockerfile").write_text(
-        "RUN node tools/service.mjs & sleep 1; NO_PROXY=127.0.0.1 NPM_CONFIG_REGISTRY=http://127.0.0.1:4873/ "
-        "node tools/audit.mjs --level moderate --report /gate --time-limit 20\n",
-        encoding="utf-8",
-    )
+    project.write("stages/audit.Dockerfile", ASK.format(answer=answer))
     return project.build(*PROFILE, "--platform", NATIVE, timeout=SECONDS)
 
 
 def test_an_audit_that_found_nothing_one_that_did_and_one_that_could_not_ask_never_look_alike(other: Project) -> None:
     other.edit("buildspec.toml", 'copy = ["tools/audit.mjs"]', 'copy = ["tools/audit.mjs", "tools/service.mjs"]')
+    project_tools = other.root / "app/tools"
+    (project_tools / "service.mjs").write_text(SERVICE, encoding="utf-8")
     nothing = audited(other, "nothing").good()
     assert {one["stage"]: one["outcome"] for one in nothing.result["gates"]}["audit"] == "passed"
     assert "could not ask" not in nothing.told
@@ -285,7 +284,7 @@ def test_an_audit_that_found_nothing_one_that_did_and_one_that_could_not_ask_nev
     assert "vulnerable: <999.1.0; fixed: >=999.1.0" in found.err
     assert found.result["outcome"] == "failed"
 
-    for answer in ("refused", "no service", "null", "cut off"):
+    for answer in ("refused", "absent", "null", "cut"):
         warned = audited(other, answer).good()
         assert {one["stage"]: one["outcome"] for one in warned.result["gates"]}["audit"] == "unavailable", answer
         assert "WARNING: audit gate 'audit' could not ask its service: nothing is known" in warned.out

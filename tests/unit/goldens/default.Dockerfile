@@ -116,10 +116,11 @@ WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=bundle /app/dist ./dist
 COPY --from=bundle /app/package.json ./package.json
+COPY --from=scripts --chmod=0755 health-check.sh /usr/local/bin/health-check
 USER 1001:1001
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli.js"]
 CMD ["--help"]
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/node", "/app/dist/healthcheck.js"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
 FROM gcr.io/distroless/nodejs20-debian12 AS production
 COPY --chmod=0644 <<"EOF" /etc/passwd
