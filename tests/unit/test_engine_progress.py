@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from conftest import examples
 from helpers.progress import CANCELLED, at, failed, follow, log, vertex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.engine.progress import Step, named
@@ -196,7 +197,7 @@ def test_json_that_says_nothing_is_passed_over(told: object) -> None:
     assert follow([json.dumps(told)])[0].text == []
 
 
-@settings(max_examples=50, deadline=None)
+@examples(30)
 @given(st.lists(st.text(max_size=30) | st.binary(max_size=30).map(lambda raw: log("a", raw)), max_size=5))
 def test_no_line_does_harm(lines: list[str]) -> None:
     follow([vertex("a", RUN, 1), *lines])

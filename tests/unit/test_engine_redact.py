@@ -6,7 +6,8 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.engine.redact import MASK, SHORTEST, Redactor
@@ -41,7 +42,7 @@ def test_without_secrets_texts_stay_as_they_are() -> None:
     assert Redactor()("anything") == "anything"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(st.lists(st.text(min_size=1), max_size=3), st.text(), st.text())
 def test_no_long_secret_is_left_in_any_text(secrets: list[str], before: str, after: str) -> None:
     redact = Redactor(secrets)

@@ -8,7 +8,7 @@ from typing import Any
 import tomlkit
 from conftest import Golden
 from helpers.plans import AMD64, FACTS, GOLDENS, SMALL, default_plan, planned, source
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.plan.planner import make_plan
@@ -53,7 +53,6 @@ DATA = tomlkit.parse(SMALL).unwrap()
 EXPECTED = printable(make_plan(source(SMALL), FACTS))
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_the_order_of_keys_changes_nothing(data: st.DataObject) -> None:
     text = tomlkit.dumps(data.draw(st.composite(lambda draw: shuffled(draw, DATA))()))

@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 import pytest
-from conftest import Golden
+from conftest import Golden, examples
 from helpers.plans import FACTS, GOLDENS, HEAD, SMALL, default_plan, planned, source
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.plan.model import Plan
@@ -91,7 +91,7 @@ def test_a_path_is_quoted_as_buildx_reads_it(path: str, field: str) -> None:
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(text.filter(bool))
 def test_any_path_of_a_secret_reads_back_as_one_field(path: str) -> None:
     (written,) = targets(PLAIN, {"t": SecretSource(file=path)})["_common"]["secret"]
@@ -99,7 +99,7 @@ def test_any_path_of_a_secret_reads_back_as_one_field(path: str) -> None:
     assert fields == ["id=t", f"src={path}"]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(st.dictionaries(text, text, max_size=3))
 def test_bake_evaluates_nothing_in_a_value(labels: dict[str, str]) -> None:
     target = attrs.evolve(PLAIN.targets[0], labels=labels)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from conftest import Golden
+from conftest import Golden, examples
 from helpers.dockerfiles import array, pairs, paths, read, word
 from helpers.plans import FACTS, GOLDENS, SMALL, default_plan, planned, source
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buildspec.errors import Place, SpecError
@@ -24,7 +24,7 @@ SENTINEL = plan.User("7")
 EMPTY = planned('[stages.app]\nfrom = "scratch"\n')
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=20)
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=20)
-few = settings(max_examples=75, deadline=None)
+few = examples(30)
 
 
 def file(*does: plan.Instruction) -> str:

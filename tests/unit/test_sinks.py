@@ -8,9 +8,10 @@ import json
 import re
 
 import attrs
+from conftest import examples
 from helpers.dockerfiles import Read, array, pairs, paths, read, word
 from helpers.plans import planned
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.errors import SpecError
@@ -156,7 +157,7 @@ def literal(value: object) -> object:
             return value
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(HOSTILE, HOSTILE)
 def test_the_bake_file_holds_labels_tags_and_secrets_as_they_are(value: str, path: str) -> None:
     (target,) = PLAN.targets

@@ -241,11 +241,18 @@ def short_forms(path: Path) -> tuple[str, ...]:
     return ("a boolean",) if path[2:3] == ("files",) and len(path) == 4 else ()
 
 
-def changed(path: Path, value: object) -> Document:
-    data: Any = copy.deepcopy(WRITTEN.data)
-    here = data
+def along(path: Path) -> tuple[dict[str, Any], Any]:
+    """The document's data, and what the last of a path is in; both can be changed, as all on the path is a copy."""
+    data = dict(WRITTEN.data)
+    here: Any = data
     for part in path[:-1]:
+        here[part] = copy.copy(here[part])
         here = here[part]
+    return data, here
+
+
+def changed(path: Path, value: object) -> Document:
+    data, here = along(path)
     here[path[-1]] = value
     return attrs.evolve(WRITTEN, data=data)
 
@@ -292,10 +299,7 @@ def test_a_number_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("path", [path for path in ALL if isinstance(path[-1], str)], ids=str)
 def test_a_missing_key_is_told_only_when_it_is_needed(path: Path) -> None:
-    data: Any = copy.deepcopy(WRITTEN.data)
-    here = data
-    for part in path[:-1]:
-        here = here[part]
+    data, here = along(path)
     del here[path[-1]]
     _, found = decode_draft(attrs.evolve(WRITTEN, data=data))
     needed = path in {
