@@ -67,7 +67,7 @@ def specification(stages: int) -> str:
     lines = [
         f'spec = 1\n[image]\nname = "bench"\nplatforms = [{platforms}]\ndeliver = {{ s{stages - 1} = "" }}',
         '[vars]\nnode = "20"\n[bases.node]\nimage = "docker.io/library/node:${node}-alpine"\nfamily = "alpine-node"',
-        "[users.app]\nuid = 1000\ngid = 1000",
+        "[users.app]\nuid = 1001\ngid = 1001",
     ]
     for index in range(stages - 1):
         below = f's{index - 1}"' if index % 20 else 'node"\nruns-on = "build"'
