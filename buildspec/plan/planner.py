@@ -112,7 +112,8 @@ def _targets(spec: Spec, platforms: tuple[Platform, ...], named: dict[Node, str]
                     on_unavailable=stage.on_unavailable,
                 )
             )
-    for node in sorted(node for node in named if node.stage in _measured(spec)):
+    measured = _measured(spec)
+    for node in sorted(node for node in named if node.stage in measured):
         twice = node.where is Where.BUILD and Node(node.stage, Where.TARGET) in named
         targets.append(
             Target(
