@@ -83,6 +83,18 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def push(session: nox.Session) -> None:
+    """Push the tested images to every registry, and tag them there."""
+    verb(session)
+
+
+@nox.session
+def rollback(session: nox.Session) -> None:
+    """Move the moving tags back to a version that was released."""
+    verb(session)
+
+
+@nox.session
 def generate(session: nox.Session) -> None:
     """Write what is made from other files: the JSON Schema and the reference; `-- --check` for CI."""
     verb(session)
@@ -108,6 +120,12 @@ def tests(session: nox.Session) -> None:
     """Run this repository's own tests: units first, then those that need an engine."""
     python = environment("tests", "test")
     session.run(python, "-m", "pytest", *(session.posargs or ["tests/unit", "tests/engine"]), external=True)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Release through every transient fault of a registry, and print the table."""
+    session.run(environment("tests", "test"), "tests/faults.py", external=True)
 
 
 @nox.session

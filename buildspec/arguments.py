@@ -107,6 +107,17 @@ def _of_audit(made: argparse.ArgumentParser) -> None:
     made.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="how to say it (text)")
 
 
+def _of_push(made: argparse.ArgumentParser) -> None:
+    made.add_argument("release", metavar="VERSION", help="what is released: v2.0.0")
+    made.add_argument("--build-number", default="", metavar="NUMBER", help="as CI counts builds")
+    made.add_argument("--dry-run", action="store_true", help="say what would be done with every tag, and do nothing")
+    made.add_argument(
+        "--time-limit", type=float, default=600.0, metavar="SECONDS", help="for all registries together (600)"
+    )
+    # what plans ask for; a release is always of every platform
+    made.set_defaults(platform=[])
+
+
 def _of_generate(made: argparse.ArgumentParser) -> None:
     made.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
 
@@ -129,6 +140,8 @@ VERBS: Mapping[str, Verb] = {
         "Build, then look for what shouldn't be in the images of every platform.",
         (_release, _of_build, _image, _of_audit),
     ),
+    "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
+    "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
     "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),
 }

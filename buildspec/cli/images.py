@@ -126,7 +126,11 @@ def _build(arguments: argparse.Namespace) -> _Built:
         result=result,
         verdicts=held,
         around=around,
-        kept={name: before[name] for name in keys.SECTIONS if keys.same(before, name, source.spec, result)},
+        kept={
+            name: before[name]
+            for name in keys.SECTIONS
+            if keys.same(before, name, source.spec, keys.digests_of(result))
+        },
     )
     files.write_json(folder / SIZES, budgets.written_sizes(last, every))
     built.write()
@@ -210,7 +214,7 @@ def test(arguments: argparse.Namespace) -> ExitCode:
         raise StepError("no test ran: none is about an image that was built", "see `image` of [tests]")
     files.write(source.root / FOLDER / "tests.xml", text.junit(results))
     if built is not None:
-        key = keys.key("tests", source.spec, built.result)
+        key = keys.key("tests", source.spec, keys.digests_of(built.result))
         built.write(tests={"key": key, "results": text.document(results)})
     print("\n" + text.text(results))
     failed = [one for one in results if not one.passed]
@@ -260,7 +264,7 @@ def audit(arguments: argparse.Namespace) -> ExitCode:
             contents = read_archive(built.around.driver.save(image.digest), Path(folder), image.digest)
             hoped = expected(spec, image.target.name, plan.facts.epoch)
             audited += [rules.audit(one, hoped, hidden, waivers, image.target.name, plan) for one in contents]
-    section = {"key": keys.key("audit", spec, built.result), "results": text.document(audited)}
+    section = {"key": keys.key("audit", spec, keys.digests_of(built.result)), "results": text.document(audited)}
     files.write(built.folder / "audit.sarif", sarif(text.diagnostics(audited, arguments.file)) + "\n")
     built.write(audit=section)
     _tell(audited, arguments)

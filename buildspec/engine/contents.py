@@ -259,6 +259,31 @@ def _drop_below(found: dict[str, Member], folder: str, *, but: LayerContents | N
         del found[path]
 
 
+def unpack(archive: Path | Iterable[bytes], folder: Path) -> Mapping[str, Path]:
+    """The blobs of an archive as files, by digest.
+
+    Args:
+        archive: a tar file or its bytes: an OCI layout.
+        folder: an empty one, which keeps them.
+
+    Raises:
+        MachineError: it can't be read, or a blob has other bytes than its digest says.
+    """
+    blobs = _Blobs(folder)
+    try:
+        _unpack(archive, blobs)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise MachineError(f"the archive can't be read: {error}", "write it again") from error
+    found = {}
+    for name, file in blobs.names.items():
+        if name.startswith("blobs/"):
+            digest = name.removeprefix("blobs/").replace("/", ":")
+            if blobs.digests[file] != digest:
+                raise MachineError(f"blob {digest} of the archive has the digest {blobs.digests[file]}", "build again")
+            found[digest] = file
+    return found
+
+
 # --- reading ---------------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,16 @@ def revision(root: Path, environ: Mapping[str, str]) -> Revision:
     return Revision(commit + ("" if changed == "" else "-dirty"), epoch if epoch is not None else int(time))
 
 
+def tagged(root: Path, tag: str) -> str | None:
+    """The commit that a tag is at; None when there is no such tag.
+
+    Args:
+        root: folder of the specification.
+        tag: its name.
+    """
+    return _git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}")
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:

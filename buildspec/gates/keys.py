@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -16,17 +16,21 @@ from buildspec.spec.model import Spec
 SECTIONS = ("tests", "audit")
 
 
-def key(section: str, spec: Spec, result: BuildResult) -> str:
+def digests_of(result: BuildResult) -> tuple[str, ...]:
+    """Digests of the images of a build, one for each platform."""
+    return tuple(one.digest for image in result.images for one in image.platforms)
+
+
+def key(section: str, spec: Spec, digests: Sequence[str]) -> str:
     """What a section's verdicts hang on: digests of the images, and what is asked of them.
 
     Args:
         section: one of SECTIONS.
         spec: the specification.
-        result: of the build.
+        digests: of the images, one for each platform.
     """
     asked = (spec.tests, spec.runtime) if section == "tests" else (spec.audit, spec.waivers, spec.runtime.volumes)
-    digests = [one.digest for image in result.images for one in image.platforms]
-    text = json.dumps([__version__, section, digests, [_plain(one) for one in asked]], sort_keys=True)
+    text = json.dumps([__version__, section, sorted(digests), [_plain(one) for one in asked]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -40,14 +44,14 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any part of a specification
     return value
 
 
-def same(before: Mapping[str, Any], section: str, spec: Spec, result: BuildResult) -> bool:
+def same(before: Mapping[str, Any], section: str, spec: Spec, digests: Sequence[str]) -> bool:
     """Whether verdicts of an earlier `result.json` are about these images and this specification.
 
     Args:
         before: the document; anything at all.
         section: one of SECTIONS.
         spec: the specification.
-        result: of the build.
+        digests: of the images, one for each platform.
     """
     told = before.get(section)
-    return isinstance(told, Mapping) and told.get("key") == key(section, spec, result)
+    return isinstance(told, Mapping) and told.get("key") == key(section, spec, digests)

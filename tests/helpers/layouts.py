@@ -54,12 +54,20 @@ def archive(
         "rootfs": {"diff_ids": [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in plain]},
         "history": [{"created_by": one} for one in history or ["COPY"] * len(plain)],
     }
+    kind = "application/vnd.oci.image"
     manifest = {
-        "config": put(json.dumps(document).encode()),
-        "layers": [put(gzip.compress(one, mtime=0)) for one in plain],
+        "schemaVersion": 2,
+        "mediaType": f"{kind}.manifest.v1+json",
+        "config": {"mediaType": f"{kind}.config.v1+json", **put(json.dumps(document).encode())},
+        "layers": [{"mediaType": f"{kind}.layer.v1.tar+gzip", **put(gzip.compress(one, mtime=0))} for one in plain],
     }
-    entry = {**put(json.dumps(manifest).encode()), "platform": {"os": "linux", "architecture": platform}}
-    index = put(json.dumps({"manifests": [entry]}).encode())
+    entry = {
+        "mediaType": manifest["mediaType"],
+        **put(json.dumps(manifest).encode()),
+        "platform": {"os": "linux", "architecture": platform},
+    }
+    listed = {"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": [entry]}
+    index = put(json.dumps(listed).encode())
     blobs["index.json"] = json.dumps({"manifests": [index]}).encode()
     return packed(blobs)
 

@@ -1,0 +1,255 @@
+"""The verbs that change registries: push, rollback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from buildspec.cli.loading import facts, loaded, planned
+from buildspec.errors import BuildspecError, ExitCode, StepError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from buildspec.engine.registry import Repository as Remote
+    from buildspec.plan.model import Plan, ReleaseTag
+    from buildspec.plan.tags import Version
+    from buildspec.release.moves import Move, Repository
+    from buildspec.release.push import Image, Push
+    from buildspec.release.ready import Sources
+    from buildspec.spec.load import Source
+
+JOURNAL = "release.json"
+READ_BACK = 1.5
+"""Seconds for reading registries after an interrupt; who interrupts wants to be out."""
+
+
+@attrs.frozen(kw_only=True)
+class _Release:
+    """What a release is about."""
+
+    source: Source
+    version: Version
+    plan: Plan
+    remotes: Mapping[Repository, Remote]
+
+    @property
+    def folder(self) -> Path:
+        """Of what the tool leaves."""
+        from buildspec.render.bake import FOLDER
+
+        return self.source.root / FOLDER
+
+    def wanted(self) -> Mapping[Repository, Sequence[str]]:
+        """Names of its tags, by repository."""
+        from buildspec.release.moves import Repository
+
+        found: dict[Repository, list[str]] = {}
+        for one in self.plan.tags:
+            repository, tag = Repository.of(one.reference)
+            found.setdefault(repository, []).append(tag)
+        return found
+
+
+def push(arguments: argparse.Namespace) -> ExitCode:
+    """Push the tested images to every registry, and tag them there."""
+    from buildspec.engine import files
+    from buildspec.release.moves import decide
+    from buildspec.release.push import look
+    from buildspec.release.ready import candidates, obstacles
+    from buildspec.report import release as text
+
+    release, push = _begun(arguments)
+    result = files.read_json(release.folder / "result.json")
+    keeps = list(obstacles(release.source.spec, release.source.profiles, result, _sources(release), release.version))
+    if keeps:
+        lines = [f"v{release.version} can't be released:", *(f"  {why}\n    {out}" for why, out in keeps)]
+        raise StepError("\n".join(lines), "nothing was pushed")
+    digests = {one.stage: one.digest for one in candidates(result)}
+    suffixes = release.source.spec.image.deliver
+
+    def decided(tags: Sequence[ReleaseTag], where: Mapping[Repository, Sequence[str]]) -> tuple[Move, ...]:
+        return decide(tags, release.version, digests, suffixes, look(release.remotes, where))
+
+    def again(move: Move) -> Move:
+        tags = [one for one in release.plan.tags if one.reference == move.reference]
+        return decided(tags, {move.repository: [move.tag]})[0]
+
+    moves = decided(release.plan.tags, release.wanted())
+    print(text.plan(moves))
+    for drop in release.plan.dropped:
+        print(f"no tag {drop.pattern}: {drop.why}")
+    refused = [move for move in moves if move.action == "refuse"]
+    if refused:
+        lines = [f"{move.reference} {move.why}: {move.old}" for move in refused]
+        raise StepError("\n".join(lines), "nothing was pushed; release it as another version")
+    if arguments.dry_run:
+        return ExitCode.DONE
+    return _carried_out(release, push, moves, again, digests)
+
+
+def rollback(arguments: argparse.Namespace) -> ExitCode:
+    """Move the moving tags back to a version that was released."""
+    from buildspec.release.moves import Repository, back
+    from buildspec.release.push import look
+    from buildspec.report import release as text
+
+    release, push = _begun(arguments)
+    exact = {}
+    for one in release.plan.tags:
+        own = next(
+            (
+                other.reference
+                for other in release.plan.tags
+                if other.stage == one.stage
+                and Repository.of(other.reference)[0] == Repository.of(one.reference)[0]
+                and "{version}" in other.pattern
+            ),
+            "",
+        )
+        if not own:
+            raise UsageError("release.tags has no tag with {version}, so nothing says what to go back to")
+        exact[one.reference] = own
+    wanted = {repository: [*tags] for repository, tags in release.wanted().items()}
+    moves = back(release.plan.tags, release.version, look(release.remotes, wanted), exact)
+    print(text.plan(moves))
+    refused = [move for move in moves if move.action == "refuse"]
+    if refused:
+        raise StepError("\n".join(f"{move.reference}: {move.why}" for move in refused), "nothing was moved")
+    if arguments.dry_run:
+        return ExitCode.DONE
+    return _carried_out(release, push, moves, lambda move: move, {})
+
+
+def _begun(arguments: argparse.Namespace) -> tuple[_Release, Push]:
+    """The release that the command line is about, and a push that hasn't begun."""
+    import threading
+
+    from buildspec.engine.host import machine_platform, revision
+    from buildspec.engine.registry import repository
+    from buildspec.engine.transport import Deadline
+    from buildspec.plan.tags import Version
+    from buildspec.release.moves import Repository
+    from buildspec.release.push import Push
+
+    source = loaded(arguments)
+    version = Version.parse(arguments.release)
+    plan = planned(source, facts(machine_platform(), revision(source.root, os.environ), arguments), arguments)
+    if not source.spec.release.registries:
+        raise UsageError("release.registries names none", 'add one, such as `registries = ["ghcr.io/acme"]`')
+    if not plan.tags:
+        raise UsageError(f"v{version} has no tags: see release.tags")
+    stopped = threading.Event()
+
+    def pause(seconds: float) -> None:
+        if stopped.wait(seconds):
+            raise StepError("stopped")
+
+    deadline = Deadline.after(arguments.time_limit)
+    names = dict.fromkeys(Repository.of(one.reference)[0] for one in plan.tags)
+    remotes = {one: repository(one.registry, one.name, deadline, pause) for one in names}
+    release = _Release(source=source, version=version, plan=plan, remotes=remotes)
+    return release, Push(remotes=remotes, tell=lambda _: None, stopped=stopped)
+
+
+def _carried_out(
+    release: _Release,
+    push: Push,
+    moves: Sequence[Move],
+    again: Callable[[Move], Move],
+    digests: Mapping[str, str],
+) -> ExitCode:
+    """Do what was decided; whatever happens, say what the registries have now."""
+    from buildspec.engine import files
+    from buildspec.release.push import Journal, Step
+    from buildspec.report import release as text
+
+    journal_file = release.folder / JOURNAL
+    before = files.read_json(journal_file)
+    head = {"version": str(release.version), "images": dict(digests)}
+    if before and not before.get("finished") and before.get("version") == head["version"]:
+        print(f"v{release.version} was begun before; what is there already isn't done again")
+
+    def write(document: Mapping[str, Any]) -> None:
+        files.write_json(journal_file, document)
+
+    journal = Journal(write=write, head=head)
+
+    def tell(step: Step) -> None:
+        journal.note(step)
+        print(text.line(step), flush=True)
+
+    push.tell = tell
+    try:
+        with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+            push.upload(_images(moves, Path(folder)) if digests else (), moves if digests else ())
+        push.tag_exact(moves)
+        push.tag_moving(moves, again)
+    except BaseException as error:
+        push.stopped.set()
+        if not isinstance(error, BuildspecError | KeyboardInterrupt):
+            raise
+        print("\nwhat is there now:\n" + text.outcome(moves, _read_back(release, moves)), file=sys.stderr)
+        raise
+    journal.finish()
+    print("\n" + text.outcome(moves, _read_back(release, moves, seconds=60.0)))
+    return ExitCode.DONE
+
+
+def _images(moves: Sequence[Move], folder: Path) -> Sequence[Image]:
+    """The images that have to be uploaded, unpacked from the engine's store."""
+    from buildspec.engine.client import Client
+    from buildspec.engine.contents import unpack
+    from buildspec.release.push import Image
+
+    found = []
+    driver = Client()
+    for digest, stage in {move.digest: move.stage for move in moves if move.writes}.items():
+        place = folder / digest.partition(":")[2]
+        place.mkdir()
+        found.append(Image(stage=stage, digest=digest, blobs=unpack(driver.save(digest), place)))
+    return found
+
+
+def _read_back(
+    release: _Release, moves: Sequence[Move], seconds: float = READ_BACK
+) -> Mapping[tuple[Repository, str], str]:
+    """What every tag points at now; those that can't be asked in time are missing."""
+    import threading
+    import time
+
+    from buildspec.engine.registry import repository
+    from buildspec.engine.transport import Deadline
+
+    deadline = Deadline.after(seconds)
+    found: dict[tuple[Repository, str], str] = {}
+
+    def ask(where: Repository) -> None:
+        remote = repository(where.registry, where.name, deadline, time.sleep)
+        for move in moves:
+            if move.repository == where:
+                with suppress(BuildspecError):
+                    found[where, move.tag] = remote.digest(move.tag)
+
+    threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in release.remotes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline.left))
+    return dict(found)
+
+
+def _sources(release: _Release) -> Sources:
+    """What git says of the sources and of the version's tag."""
+    from buildspec.engine.host import revision, tagged
+    from buildspec.release.ready import Sources
+
+    root = release.source.root
+    return Sources(commit=revision(root, os.environ).commit, tagged=tagged(root, f"v{release.version}"))

@@ -1,0 +1,1 @@
+"""What leaves the machine: tags, pushes, and going back."""

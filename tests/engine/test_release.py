@@ -1,0 +1,431 @@
+"""Releases to real registries, with everything that can go wrong on the way; and claude-flow's own, end to end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from faults import PLATFORMS as ARCHES
+from faults import TAGS, image, moves, released, remote
+from helpers.registry import Fault, Proxy, Registry, proxy, registry
+
+from buildspec.engine.registry import Repository as Remote
+from buildspec.errors import BuildspecError, MachineError
+from buildspec.release.moves import Repository
+from buildspec.release.push import Image, Push, look
+from engine.conftest import CopyOf
+from engine.project import PLATFORMS, Project, docker
+from engine.test_claude_flow import CHECKOUT, PROFILE, SECONDS
+from engine.test_claude_flow import copied as copy_of_claude_flow
+
+pytestmark = pytest.mark.engine
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Registry]]:
+    """Two registries."""
+    with registry(tmp_path_factory.mktemp("one")) as one, registry(tmp_path_factory.mktemp("two")) as other:
+        yield one, other
+
+
+@pytest.fixture
+def between(real: tuple[Registry, Registry]) -> Iterator[tuple[Proxy, Proxy]]:
+    """A proxy before each."""
+    with proxy(real[0].port) as one, proxy(real[1].port) as other:
+        yield one, other
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return image(tmp_path_factory.mktemp("image"), "amd64")
+
+
+def push_to(*where: Repository, seconds: float = 20.0, settle: float = 0.05) -> Push:
+    return Push(
+        remotes={one: remote(one.registry, one.name, seconds=seconds) for one in where},
+        tell=lambda _: None,
+        settle=settle,
+    )
+
+
+def tags_at(host: str, name: str) -> dict[str, str]:
+    where = Repository(host, name)
+    return dict(look({where: remote(host, name)}, {where: TAGS})[where].digests)
+
+
+def right(host: str, name: str, made: Image) -> None:
+    """What must be true at any moment: no tag at anything else or at what can't be pulled, no moving one ahead."""
+    found = tags_at(host, name)
+    assert set(found.values()) <= {made.digest}
+    if set(found) - {TAGS[0]}:
+        assert TAGS[0] in found, "a moving tag is ahead of the exact one"
+    if found:
+        there = remote(host, name)
+        for digest, file in made.blobs.items():
+            listed = b'"schemaVersion"' in file.read_bytes()[:30]
+            assert there.manifest(digest) is not None if listed else there.has_blob(digest)
+
+
+# --- faults that don't go away ---------------------------------------------------------------------------------
+
+
+def test_a_fault_at_any_request_leaves_nothing_wrong_and_the_next_run_gets_there(
+    real: tuple[Registry, Registry], between: tuple[Proxy, Proxy], made: Image
+) -> None:
+    first, second = between
+    total = count(between, made)
+    assert total > 20
+    failed = 0
+    for number in range(1, total + 1):
+        name = f"permanent/{number}"
+        first.forget()
+        second.forget()
+        first.faults.append(Fault("*", ".", "403", hits=-1, number=number))
+        where = [Repository(one.host, name) for one in between]
+        wanted = [move for one in where for move in moves(one, made.digest)]
+        with pytest.raises(BuildspecError, match=re.escape(first.host)):
+            released(push_to(*where), made, wanted)
+        failed += 1
+        for one in real:
+            right(one.host, name, made)
+        if any(tag in tags_at(one.host, name) for one in real for tag in TAGS[1:]):
+            assert all(TAGS[0] in tags_at(one.host, name) for one in real), "a moving tag before all exact ones"
+        first.forget()
+        released(push_to(*where), made, wanted)
+        assert all(tags_at(one.host, name) == dict.fromkeys(TAGS, made.digest) for one in real)
+    assert failed == total
+
+
+def count(between: tuple[Proxy, Proxy], made: Image) -> int:
+    """Requests of a whole release to the first registry."""
+    where = [Repository(one.host, "count/it") for one in between]
+    released(push_to(*where), made, [move for one in where for move in moves(one, made.digest)])
+    return len(between[0].asked)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["INT", "TERM", "KILL"])
+def test_a_signal_at_any_request_leaves_nothing_wrong_and_the_next_run_gets_there(
+    number: signal.Signals, real: tuple[Registry, Registry], made: Image, tmp_path: Path
+) -> None:
+    with proxy(real[0].port) as one, proxy(real[1].port) as other:
+        total = count((one, other), made)
+
+    def at(request: int) -> None:
+        folder = tmp_path / str(request)
+        with proxy(real[0].port) as one, proxy(real[1].port) as other:
+            name = f"signal/{number.name.lower()}-{request}"
+            content = f"{number.name} {request}"
+            argv = [sys.executable, "tests/releaser.py", str(folder), content, name, one.host, other.host]
+            with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+                sent: list[float] = []
+
+                def before(asked: int) -> None:
+                    if asked == request:
+                        sent.append(time.monotonic())
+                        child.send_signal(number)
+
+                one.before = before
+                out, err = child.communicate(timeout=60)
+                assert "Traceback" not in err, err
+                assert child.returncode in ({-9, 0} if number is signal.SIGKILL else {130, 0, 1}), out + err
+                if sent and number is not signal.SIGKILL:
+                    assert time.monotonic() - sent[0] < 3
+        # whatever came of it, the next run gets there
+        again = image(tmp_path / f"{request}-again", "amd64", f"{number.name} {request}".encode())
+        name = f"signal/{number.name.lower()}-{request}"
+        for each in real:
+            right(each.host, name, again)
+        where = [Repository(each.host, name) for each in real]
+        released(push_to(*where), again, [move for each in where for move in moves(each, again.digest)])
+        assert all(tags_at(each.host, name) == dict.fromkeys(TAGS, again.digest) for each in real)
+
+    requests = range(1, total + 1, 2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(at, requests))
+
+
+# --- several at once -------------------------------------------------------------------------------------------
+
+
+def test_of_eight_pushes_of_a_tag_at_once_one_wins_and_the_others_name_it(
+    real: tuple[Registry, Registry], tmp_path: Path
+) -> None:
+    for round_ in range(3):
+        name = f"race/{round_}"
+        where = Repository(real[0].host, name)
+        images = [image(tmp_path / f"{round_}-{one}", "amd64", f"{round_} {one}".encode()) for one in range(8)]
+        said: dict[str, str] = {}
+
+        def one(made: Image, where: Repository = where, said: dict[str, str] = said) -> None:
+            try:
+                released(push_to(where, settle=1.0), made, moves(where, made.digest))
+                said[made.digest] = "won"
+            except BuildspecError as error:
+                said[made.digest] = error.message
+
+        threads = [threading.Thread(target=one, args=(made,)) for made in images]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        winners = [digest for digest, told in said.items() if told == "won"]
+        assert len(winners) == 1, said
+        assert tags_at(real[0].host, name)["v2.0.0"] == winners[0]
+        for digest, told in said.items():
+            if digest != winners[0]:
+                assert winners[0] in told
+
+
+def test_an_exact_tag_of_another_image_is_never_overwritten(real: tuple[Registry, Registry], tmp_path: Path) -> None:
+    where = Repository(real[0].host, "immutable/web")
+    first, second = (image(tmp_path / one, "amd64", one.encode()) for one in ("first", "second"))
+    released(push_to(where), first, moves(where, first.digest))
+    with pytest.raises(BuildspecError, match=f"is {first.digest}: somebody else has released that"):
+        released(push_to(where), second, moves(where, second.digest))
+    assert tags_at(real[0].host, "immutable/web") == dict.fromkeys(TAGS, first.digest)
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 5])
+def test_retry_after_is_waited_for(seconds: int, between: tuple[Proxy, Proxy], made: Image) -> None:
+    first, _ = between
+    first.faults.append(Fault("PUT", "/manifests/v2.0.0$", "429", headers={"Retry-After": str(seconds)}))
+    where = Repository(first.host, f"retry/{seconds}")
+    asked: list[float] = []
+    first.before = lambda _: asked.append(time.monotonic())
+    released(push_to(where), made, moves(where, made.digest))
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert seconds <= max(gaps) <= seconds * 1.2 + 0.1
+
+
+def test_a_silent_registry_ends_at_the_deadline(between: tuple[Proxy, Proxy], made: Image) -> None:
+    first, _ = between
+    first.silence = 30
+    first.faults.append(Fault("POST", "uploads", "silent", hits=-1))
+    where = Repository(first.host, "silent/web")
+    start = time.monotonic()
+    with pytest.raises(MachineError, match="doesn't answer POST"):
+        released(push_to(where, seconds=3), made, moves(where, made.digest))
+    assert 2 <= time.monotonic() - start <= 4
+
+
+def test_a_refusal_is_not_asked_again(between: tuple[Proxy, Proxy], made: Image) -> None:
+    first, _ = between
+    first.faults.append(Fault("PUT", "/manifests/v2.0.0$", "403", hits=-1))
+    where = Repository(first.host, "refused/web")
+    with pytest.raises(BuildspecError, match=r"HTTP 403 \(FAULT: as told\)") as raised:
+        released(push_to(where), made, moves(where, made.digest))
+    assert "docker login" in getattr(raised.value, "fix", "")
+    assert sum(one.method == "PUT" and one.path.endswith("/v2.0.0") for one in first.asked) == 1
+
+
+# --- what travels ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_travels_twice_and_tags_cost_manifests_alone(between: tuple[Proxy, Proxy], made: Image) -> None:
+    first, _ = between
+    where = Repository(first.host, "traffic/web")
+    released(push_to(where), made, moves(where, made.digest))
+    sent = sum(one.sent for one in first.uploads())
+    assert sent == sum(
+        file.stat().st_size for digest, file in made.blobs.items() if b'"schemaVersion"' not in file.read_bytes()[:30]
+    )
+    first.forget()
+    released(push_to(where), made, moves(where, made.digest))
+    assert first.uploads() == []
+    first.forget()
+    more = tuple(f"v2.0.{number}" for number in range(1, 7))
+    push = push_to(where)
+    push.upload([made], moves(where, made.digest, more))
+    push.tag_exact(moves(where, made.digest, more))
+    assert first.uploads() == []
+
+
+def test_a_registry_that_gives_other_bytes_is_found_out(
+    real: tuple[Registry, Registry], made: Image, tmp_path: Path
+) -> None:
+    """A tag is moved by somebody else while it is verified."""
+    where = Repository(real[0].host, "lying/web")
+    other = image(tmp_path / "other", "amd64", b"other")
+    released(push_to(where), other, moves(where, other.digest, ("v9.0.0",)))
+
+    class Moved(Remote):
+        """As if somebody had moved the tag once it was there."""
+
+        def digest(self, tag: str) -> str:
+            found = super().digest(tag)
+            return other.digest if found and tag == "v2.0.0" else found
+
+    push = push_to(where)
+    push.remotes = {where: Moved(push.remotes[where].transport, push.remotes[where].name)}
+    with pytest.raises(BuildspecError, match="somebody else has released"):
+        released(push, made, moves(where, made.digest))
+    assert set(tags_at(real[0].host, "lying/web")) <= {"v2.0.0"}
+
+
+def test_both_platforms_of_an_index_travel(real: tuple[Registry, Registry], tmp_path: Path) -> None:
+    for arch in ARCHES:
+        made = image(tmp_path / arch, arch)
+        where = Repository(real[1].host, f"platforms/{arch}")
+        released(push_to(where), made, moves(where, made.digest))
+        right(real[1].host, f"platforms/{arch}", made)
+
+
+# --- the command -----------------------------------------------------------------------------------------------
+
+RELEASE = """
+[release]
+registries = ["{one}/acme", "{other}/mirror"]
+tags = ["v{{version}}", "v{{major}}.{{minor}}", "v{{major}}", "latest", "build-{{build}}", "commit-{{commit}}"]
+
+[tests.says]
+stdout = "HELLO"
+
+[[waivers]]
+rule = "health-check-missing"
+reason = "it ends with what it says"
+"""
+
+
+def in_git(project: Project, *commands: str) -> None:
+    for command in commands:
+        argv = ["git", "-c", "user.name=a", "-c", "user.email=a@b.test", *command.split()]
+        subprocess.run(argv, cwd=project.root, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture
+def ready(copied: CopyOf, between: tuple[Proxy, Proxy]) -> Project:
+    """A project in git, tested and audited."""
+    project = copied("hello")
+    file = project.root / "buildspec.toml"
+    text = file.read_text(encoding="utf-8")
+    release = RELEASE.format(one=between[0].host, other=between[1].host)
+    file.write_text(text.replace("[[waivers]]", f"{release}\n[[waivers]]", 1), encoding="utf-8")
+    project.write(".gitignore", "build\n")
+    in_git(project, "init -q", "add .", "commit -qm first")
+    project.run("test").good()
+    project.run("audit").good()
+    return project
+
+
+def test_what_was_tested_is_pushed_and_again_is_nothing(
+    ready: Project, real: tuple[Registry, Registry], between: tuple[Proxy, Proxy]
+) -> None:
+    refused = ready.run("push", "v1.0.0")
+    assert (refused.code, refused.err.count("git tag v1.0.0")) == (1, 1)
+    in_git(ready, "tag v1.0.0")
+    dry = ready.run("push", "v1.0.0", "--dry-run", "--build-number", "7").good()
+    assert dry.out.count("is new") == 12
+    assert not any(one.uploads() for one in between)
+    pushed = ready.run("push", "v1.0.0", "--build-number", "7").good()
+    assert pushed.out.count("published") == 12
+    digest = ready.run("build").good().result["images"][0]["digest"]
+    for one, host, folder in zip(between, real, ("acme", "mirror"), strict=True):
+        name = f"{host.host}/{folder}/{ready.name}:v1.0.0"
+        pulled = docker("pull", "--platform", PLATFORMS[1], name)
+        assert digest in pulled.stdout, pulled.stderr
+        docker("rmi", "--force", name)
+        one.forget()
+    again = ready.run("push", "v1.0.0", "--build-number", "7").good()
+    assert again.out.count("is there already") == 12
+    assert not any(asked.method in ("PUT", "POST", "PATCH") for one in between for asked in one.asked)
+
+
+def test_releases_go_forward_and_back_only_when_asked(ready: Project, between: tuple[Proxy, Proxy]) -> None:
+    in_git(ready, "tag v1.0.0")
+    ready.run("push", "v1.0.0").good()
+    first = digests(between[0], ready)
+    # a change in the image, released as v2.0.0
+    ready.write("app/greeting.txt", "hello!\n")
+    ready.edit("buildspec.toml", "= HELLO ]", "= HELLO! ]")
+    refused = ready.run("push", "v1.0.0")
+    assert "files differ from the commit" in refused.err
+    in_git(ready, "commit -aqm second", "tag v2.0.0")
+    refused = ready.run("push", "v2.0.0")
+    assert "what was built is of" in refused.err
+    ready.run("test").good()
+    ready.run("audit").good()
+    ready.run("push", "v2.0.0").good()
+    second = digests(between[0], ready)
+    assert second["v1.0.0"] == first["v1.0.0"]
+    assert second["latest"] == second["v2.0.0"] != first["latest"]
+    in_git(ready, "tag -f v1.0.0")
+    taken = ready.run("push", "v1.0.0")
+    assert taken.code == 1
+    assert "is another image already" in taken.err
+    in_git(ready, "tag v1.0.1")
+    backport = ready.run("push", "v1.0.1").good()
+    third = digests(between[0], ready)
+    assert third["latest"] == second["latest"]
+    assert third["v1"] == third["v1.0.1"]
+    assert backport.out.count("stays: 2.0.0 is newer") >= 2
+    rolled = ready.run("rollback", "v1.0.0").good()
+    assert digests(between[0], ready)["latest"] == first["v1.0.0"], rolled.told
+    never = ready.run("rollback", "v1.5.0")
+    assert never.code == 1
+    assert "was never released there" in never.err
+
+
+def digests(one: Proxy, project: Project) -> dict[str, str]:
+    there = remote(one.host, f"acme/{project.name}")
+    return {tag: there.digest(tag) for tag in there.tags()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_push_is_out_soon_and_says_what_is_there(
+    number: signal.Signals, ready: Project, between: tuple[Proxy, Proxy]
+) -> None:
+    in_git(ready, "tag v1.0.0")
+    between[0].silence = 30
+    between[0].faults.append(Fault("PUT", "/manifests/v1$", "silent", hits=1))
+    child = ready.start("push", "v1.0.0")
+    end = time.monotonic() + 60
+    while not any(one.path.endswith("/manifests/v1.0") and one.method == "PUT" for one in between[0].asked):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(0.5)
+    start = time.monotonic()
+    os.kill(child.pid, number)
+    outcome = ready.finish(child, 30)
+    assert time.monotonic() - start < 3
+    assert outcome.code == 130
+    assert "what is there now:" in outcome.err
+    assert re.search(r"v1\.0\.0 .*published", outcome.err)
+    assert "Traceback" not in outcome.told
+    between[0].forget()
+    ready.run("push", "v1.0.0").good()
+    assert len(digests(between[0], ready)) == 5
+
+
+def test_the_release_of_claude_flow(real: tuple[Registry, Registry], tmp_path: Path) -> None:
+    """Two images, two platforms, two registries; then pulled by tag and run."""
+    project = copy_of_claude_flow(CHECKOUT, tmp_path)
+    project.edit(
+        "buildspec.toml", 'registries = ["ghcr.io/badal-io"]', f'registries = ["{real[0].host}/a", "{real[1].host}/b"]'
+    )
+    project.write(".gitignore", "build\nnode_modules\n")
+    in_git(project, "init -q", "add .", "commit -qm first", "tag v2.0.0")
+    project.run("test", *PROFILE, timeout=SECONDS).good()
+    project.run("audit", *PROFILE, timeout=SECONDS).good()
+    pushed = project.run("push", "v2.0.0", *PROFILE, "--build-number", "1", timeout=SECONDS).good()
+    assert pushed.out.count("  published") == 2 * 2 * 6
+    for host, folder in ((real[0].host, "a"), (real[1].host, "b")):
+        for tag in ("v2.0.0", "latest-debian"):
+            for target in PLATFORMS:
+                name = f"{host}/{folder}/claude-flow:{tag}"
+                done = docker("run", "--rm", "--pull", "always", "--platform", target, name, "--version", timeout=300)
+                assert done.stdout.startswith("v2.0.0"), done.stderr
+                docker("rmi", "--force", name)
