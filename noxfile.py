@@ -83,6 +83,12 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def lock(session: nox.Session) -> None:
+    """Record what the image references point at now, in buildspec.lock."""
+    verb(session)
+
+
+@nox.session
 def push(session: nox.Session) -> None:
     """Push the tested images to every registry, and tag them there."""
     verb(session)

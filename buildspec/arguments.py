@@ -66,6 +66,12 @@ def _add_options(made: argparse.ArgumentParser, verb: str) -> None:
         add(made)
 
 
+def _frozen(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--frozen", action="store_true", help="refuse references that buildspec.lock doesn't have; for CI"
+    )
+
+
 def _of_check(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to say it (text)"
@@ -118,6 +124,13 @@ def _of_push(made: argparse.ArgumentParser) -> None:
     made.set_defaults(platform=[])
 
 
+def _of_lock(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--check", action="store_true", help="write nothing; fail when a tag points at something else now"
+    )
+    made.add_argument("--time-limit", type=float, default=120.0, metavar="SECONDS", help="for all registries (120)")
+
+
 def _of_generate(made: argparse.ArgumentParser) -> None:
     made.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
 
@@ -132,16 +145,21 @@ class Verb(NamedTuple):
 
 
 VERBS: Mapping[str, Verb] = {
-    "check": Verb("Decode and type-check the specification; say all that is wrong with it.", (_of_check,)),
-    "plan": Verb("Show what would be built: stages, where they run, bases, images, gates, tags.", (_release, _of_plan)),
-    "build": Verb("Build every delivered image for every platform, gates included.", (_release, _of_build)),
-    "test": Verb("Build, then hold the [tests] against the images of every platform.", (_release, _of_build, _image)),
+    "check": Verb("Decode and type-check the specification; say all that is wrong with it.", (_of_check, _frozen)),
+    "plan": Verb(
+        "Show what would be built: stages, where they run, bases, images, gates, tags.", (_release, _of_plan, _frozen)
+    ),
+    "build": Verb("Build every delivered image for every platform, gates included.", (_release, _of_build, _frozen)),
+    "test": Verb(
+        "Build, then hold the [tests] against the images of every platform.", (_release, _of_build, _image, _frozen)
+    ),
     "audit": Verb(
         "Build, then look for what shouldn't be in the images of every platform.",
-        (_release, _of_build, _image, _of_audit),
+        (_release, _of_build, _image, _of_audit, _frozen),
     ),
     "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
+    "lock": Verb("Record what the image references point at now, in buildspec.lock.", (_of_lock,)),
     "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),
 }

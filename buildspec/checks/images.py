@@ -208,5 +208,7 @@ def base_past_end_of_life(subject: Subject, name: str, base: Base) -> Iterator[D
 def unpinned_base(subject: Subject, name: str, base: Base) -> Iterator[Diagnostic]:
     """A base from a registry has no digest, so that its tag may be another image tomorrow."""
     if isinstance(base, ImageBase) and base.digest is None and not base.image.digest:
-        message = "has no digest, so the tag may be another image tomorrow; add 'digest'"
+        if subject.source.lock.digest(str(base.image)):
+            return
+        message = "has no digest, so the tag may be another image tomorrow; run `nox -s lock`, or add 'digest'"
         yield subject.problem("unpinned-base", ("bases", name, "image"), message)

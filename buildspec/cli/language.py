@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from buildspec.cli.loading import examined_with_profiles, facts, loaded, planned, selection
+from buildspec.cli.loading import (
+    examined_with_profiles,
+    facts,
+    loaded,
+    planned,
+    say_what_is_not_locked,
+    selection,
+)
 from buildspec.errors import Diagnostic, ExitCode, MachineError, SpecError, StepError
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ def check(arguments: argparse.Namespace) -> ExitCode:
     form = arguments.format
     try:
         found, warnings = examined_with_profiles(arguments)
+        say_what_is_not_locked(found.source, arguments)
         _refuse(warnings if arguments.strict else ())
     except SpecError as error:
         if form == "text":

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from buildspec.arguments import AUTO, FALLBACK, overrides
-from buildspec.errors import SpecError, UsageError
+from buildspec.errors import Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
     from buildspec.checks import Examined
     from buildspec.engine.host import Revision
-    from buildspec.errors import Diagnostic
     from buildspec.plan.model import Facts, Plan
     from buildspec.spec.document import Document
     from buildspec.spec.load import Selection, Source
@@ -26,9 +25,27 @@ if TYPE_CHECKING:
 def loaded(arguments: argparse.Namespace) -> Source:
     """The specification as the command line selects it; of its warnings, only the number is told."""
     found = examined(arguments)
+    say_what_is_not_locked(found.source, arguments)
     if count := len(found.warnings):
         print(f"{count} warning{'s' if count != 1 else ''}; `nox -s check` shows them", file=sys.stderr)
     return found.source
+
+
+def say_what_is_not_locked(source: Source, arguments: argparse.Namespace) -> None:
+    """Say which references are taken by their tag though there is a lock file, or refuse them.
+
+    Raises:
+        SpecError: `--frozen` was given, and one isn't locked.
+    """
+    from buildspec.spec.lock import NAME, references
+
+    missing = source.lock.missing(references([source.spec]))
+    frozen = getattr(arguments, "frozen", False)
+    if missing and (frozen or source.lock.there):
+        told = f"{NAME} has no {', '.join(missing)}"
+        if frozen:
+            raise SpecError([Diagnostic("not-locked", f"{told}; run `nox -s lock`")])
+        print(f"{told}, so its tag is taken as it is today; `nox -s lock` records it", file=sys.stderr)
 
 
 def examined_with_profiles(arguments: argparse.Namespace) -> tuple[Examined, Sequence[Diagnostic]]:
@@ -157,3 +174,18 @@ def planned(source: Source, facts: Facts, arguments: argparse.Namespace) -> Plan
     except ValueProblemError as problem:
         raise UsageError(f"--platform: {problem}") from problem
     return make_plan(source, facts, platforms)
+
+
+def every_profile(arguments: argparse.Namespace) -> tuple[Source, ...]:
+    """The specification as the command line selects it, and with each other profile on top; all must be right."""
+    from buildspec.checks import examine
+    from buildspec.spec.load import read
+    from buildspec.spec.overlay import profile_names
+
+    path = Path(arguments.file)
+    document = read(path, arguments.file)
+    chosen = [name for name in arguments.profile if name != AUTO]
+    others = [[*chosen, name] for name in profile_names(document) if name not in chosen]
+    return tuple(
+        examine(path, selection(arguments, profiles, document), document).source for profiles in (chosen, *others)
+    )

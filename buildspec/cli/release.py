@@ -128,6 +128,35 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
     return _carried_out(release, push, moves, lambda move: move, {})
 
 
+def lock(arguments: argparse.Namespace) -> ExitCode:
+    """Record what the image references point at now; with `--check`, say whether that has changed."""
+    from buildspec.cli.loading import every_profile
+    from buildspec.engine import files
+    from buildspec.engine.pins import resolve
+    from buildspec.spec import lock as form
+
+    sources = every_profile(arguments)
+    wanted = form.references(one.spec for one in sources)
+    if not wanted:
+        print("no base is taken by a tag: there is nothing to lock")
+        return ExitCode.DONE
+    entries = resolve(wanted, arguments.time_limit)
+    before = sources[0].lock.entries
+    changed = [one for one, entry in entries.items() if before.get(one) != entry]
+    changed += [one for one in before if one not in entries]
+    for reference in changed:
+        old, new = before.get(reference), entries.get(reference)
+        print(f"{reference}: {old.digest if old else 'not locked'} -> {new.digest if new else 'not wanted any more'}")
+    if arguments.check:
+        if changed:
+            raise StepError(f"{form.NAME} is stale", "run `nox -s lock`, and review what has changed")
+        print(f"{form.NAME}: as it should be")
+        return ExitCode.DONE
+    written = files.write(sources[0].root / form.NAME, form.text(entries))
+    print(f"{form.NAME}: {'written' if written else 'nothing has changed'}")
+    return ExitCode.DONE
+
+
 def _begun(arguments: argparse.Namespace) -> tuple[_Release, Push]:
     """The release that the command line is about, and a push that hasn't begun."""
     import threading

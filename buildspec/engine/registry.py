@@ -63,14 +63,16 @@ class Repository:
     Args:
         transport: to the registry.
         name: of the repository: `acme/web`.
+        actions: that a token is asked for.
     """
 
     transport: Transport
     name: str
+    actions: str = "pull,push"
 
     @property
-    def _push(self) -> str:
-        return f"repository:{self.name}:pull,push"
+    def _scope(self) -> str:
+        return f"repository:{self.name}:{self.actions}"
 
     def _at(self, path: str) -> str:
         return f"v2/{self.name}/{path}"
@@ -84,7 +86,7 @@ class Repository:
         found: set[str] = set()
         path = self._at(f"tags/list?n={_PAGE}")
         for _ in range(_MOST_PAGES):
-            answer = self.transport.send("GET", path, scope=self._push, wanted=_GOOD | _ABSENT)
+            answer = self.transport.send("GET", path, scope=self._scope, wanted=_GOOD | _ABSENT)
             if answer.status_code == 404:
                 break
             found |= {str(one) for one in _json(answer.content).get("tags") or ()}
@@ -104,7 +106,7 @@ class Repository:
         answer = self.transport.send(
             "GET",
             self._at(f"manifests/{reference}"),
-            scope=self._push,
+            scope=self._scope,
             wanted=_GOOD | _ABSENT,
             headers={"Accept": ", ".join(_MANIFESTS)},
         )
@@ -123,7 +125,7 @@ class Repository:
     def has_blob(self, digest: str) -> bool:
         """Whether a blob is there."""
         path = self._at(f"blobs/{digest}")
-        return self.transport.send("HEAD", path, scope=self._push, wanted=_GOOD | _ABSENT).status_code == 200
+        return self.transport.send("HEAD", path, scope=self._scope, wanted=_GOOD | _ABSENT).status_code == 200
 
     def put_blob(self, digest: str, size: int, content: Callable[[], IO[bytes]]) -> bool:
         """Upload a blob, unless it is there; whether it was uploaded now.
@@ -156,7 +158,7 @@ class Repository:
         begun = self.transport.send(
             "POST",
             self._at("blobs/uploads/"),
-            scope=self._push,
+            scope=self._scope,
             wanted=frozenset({202}),
             headers={"Content-Length": "0"},
         )
@@ -164,7 +166,7 @@ class Repository:
         self.transport.send(
             "PUT",
             f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': digest})}",
-            scope=self._push,
+            scope=self._scope,
             wanted=frozenset({201, 202, 204}),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             body=content,
@@ -189,7 +191,7 @@ class Repository:
             self.transport.send(
                 "PUT",
                 self._at(f"manifests/{reference}"),
-                scope=self._push,
+                scope=self._scope,
                 wanted=frozenset({201, 202, 200}),
                 headers={"Content-Type": media_type},
                 body=lambda: data,
@@ -201,7 +203,9 @@ _UPLOADS = 4
 """Times that an upload is begun which the registry forgets."""
 
 
-def repository(registry: str, name: str, deadline: Deadline, pause: Callable[[float], None]) -> Repository:
+def repository(
+    registry: str, name: str, deadline: Deadline, pause: Callable[[float], None], actions: str = "pull,push"
+) -> Repository:
     """A repository of a registry, with the credentials that this machine has for it.
 
     Args:
@@ -209,6 +213,7 @@ def repository(registry: str, name: str, deadline: Deadline, pause: Callable[[fl
         name: of the repository.
         deadline: for everything that is asked of it.
         pause: waits so many seconds between two attempts, or raises.
+        actions: that a token is asked for.
     """
     host = _SERVERS.get(registry, registry)
     scheme = "http" if is_local(registry) else "https"
@@ -219,7 +224,7 @@ def repository(registry: str, name: str, deadline: Deadline, pause: Callable[[fl
         deadline=deadline,
         pause=pause,
     )
-    return Repository(transport, name)
+    return Repository(transport, name, actions)
 
 
 def is_local(registry: str) -> bool:

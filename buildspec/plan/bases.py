@@ -11,6 +11,7 @@ from buildspec.errors import Diagnostic, SpecError
 from buildspec.plan.graph import Node
 from buildspec.plan.model import AssembledSource, ImageSource, Source, Where
 from buildspec.plan.recipe import Recipe
+from buildspec.spec.lock import Lock
 from buildspec.spec.model import Base, DebianBase, ImageBase, Spec
 from buildspec.spec.values import Platform
 
@@ -23,11 +24,13 @@ class Bases:
         spec: the specification.
         native: the builder's platform.
         targets: the platforms that are built for.
+        lock: what references pointed at when they were locked.
     """
 
     spec: Spec
     native: Platform
     targets: tuple[Platform, ...]
+    lock: Lock = attrs.Factory(Lock)
     found: dict[str, Source] = attrs.field(factory=dict, init=False)
 
     def source(self, node: Node, packages: Iterable[str]) -> str:
@@ -49,7 +52,7 @@ class Bases:
     def _add(self, name: str, base: Base, node: Node, packages: tuple[str, ...]) -> str:
         match base:
             case ImageBase():
-                digest = str(base.digest or "")
+                digest = str(base.digest or base.image.digest or self.lock.digest(str(base.image)))
                 self.found[name] = ImageSource(name=name, reference=base.image.pinned(digest))
                 return name
             case DebianBase():

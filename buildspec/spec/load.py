@@ -14,6 +14,8 @@ from buildspec.spec.decode import decode_draft
 from buildspec.spec.document import Document, parse
 from buildspec.spec.environment import apply_environment
 from buildspec.spec.fragments import Fragment, parse_fragment
+from buildspec.spec.lock import NAME, Lock
+from buildspec.spec.lock import read as read_lock
 from buildspec.spec.model import Spec
 from buildspec.spec.overlay import apply_overrides, apply_profiles, fill_variables, profile_problems
 from buildspec.spec.wellknown import VARIABLES
@@ -41,6 +43,8 @@ class Source:
     """Of `stages/<name>.Dockerfile`, by stage; also those no stage uses."""
     today: str = ""
     """The day, as `2026-11-25`, for what ends one day; empty: nothing has ended."""
+    lock: Lock = attrs.Factory(Lock)
+    """What image references pointed at when they were locked."""
 
 
 @attrs.frozen(repr=False)
@@ -107,8 +111,9 @@ def draft(path: Path, selection: Selection, document: Document | None = None) ->
     filled, unfilled = fill_variables(given, {**VARIABLES, **selection.variables})
     spec, undecoded = decode_draft(filled)
     fragments, unread = _fragments(path.parent)
-    source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments, selection.today)
-    return Draft(source, (*profile_problems(written), *unset, *unfilled, *undecoded, *unread))
+    locked, unlocked = _lock(path.parent)
+    source = Source(path.parent, filled, spec, tuple(selection.profiles), fragments, selection.today, locked)
+    return Draft(source, (*profile_problems(written), *unset, *unfilled, *undecoded, *unread, *unlocked))
 
 
 def read(path: Path, shown: str = "") -> Document:
@@ -177,6 +182,15 @@ def _not_utf8(raw: bytes, at: int, shown: str) -> SpecError:
 
 def _unreadable(shown: str, why: str) -> SpecError:
     return SpecError([Diagnostic("unreadable", f"{shown} {why}")])
+
+
+def _lock(root: Path) -> tuple[Lock, tuple[Diagnostic, ...]]:
+    if not (root / NAME).exists():
+        return Lock(), ()
+    try:
+        return read_lock(root), ()
+    except SpecError as error:
+        return Lock(), error.diagnostics
 
 
 def _fragments(root: Path) -> tuple[dict[str, Fragment], list[Diagnostic]]:

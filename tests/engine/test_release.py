@@ -429,3 +429,46 @@ def test_the_release_of_claude_flow(real: tuple[Registry, Registry], tmp_path: P
                 done = docker("run", "--rm", "--pull", "always", "--platform", target, name, "--version", timeout=300)
                 assert done.stdout.startswith("v2.0.0"), done.stderr
                 docker("rmi", "--force", name)
+
+
+# --- the lock --------------------------------------------------------------------------------------------------
+
+
+def test_references_are_locked_and_a_tag_that_moves_changes_nothing(
+    copied: CopyOf, real: tuple[Registry, Registry], tmp_path: Path
+) -> None:
+    first, second = (image(tmp_path / one, "amd64", one.encode()) for one in ("first", "second"))
+    where = Repository(real[0].host, "library/base")
+    released(push_to(where), first, moves(where, first.digest, ("1",)))
+    project = copied("hello")
+    project.edit("buildspec.toml", 'platforms = ["linux/amd64", "linux/arm64"]', 'platforms = ["linux/amd64"]')
+    project.edit("buildspec.toml", 'debian = "trixie"\npackages = ["dash"]', f'image = "{where}:1"\nfamily = "debian"')
+    frozen = project.run("plan", "--frozen")
+    assert frozen.code == 2
+    assert f"error[not-locked]: buildspec.lock has no {where}:1" in frozen.err
+    locked = project.run("lock").good()
+    assert f"{where}:1: not locked -> {first.digest}" in locked.out
+    assert project.run("lock").good().out.endswith("buildspec.lock: nothing has changed\n")
+    # a tag that moves
+    there = remote(real[0].host, "library/base")
+    released(push_to(where), second, moves(where, second.digest, ("other",)))
+    found = there.manifest(second.digest)
+    assert found is not None
+    there.put_manifest("1", found.data, found.media_type)
+    assert f"{where}:1@{first.digest}" in project.run("plan", "--frozen").good().out
+    assert "unpinned-base" not in project.run("check", "--frozen").told
+    stale = project.run("lock", "--check")
+    assert stale.code == 1
+    assert f"{first.digest} -> {second.digest}" in stale.out
+    project.run("lock").good()
+    assert f"{where}:1@{second.digest}" in project.run("plan").good().out
+
+
+def test_a_reference_that_cannot_be_resolved_locks_nothing(copied: CopyOf, real: tuple[Registry, Registry]) -> None:
+    project = copied("hello")
+    name = f"{real[0].host}/no/such:1"
+    project.edit("buildspec.toml", 'debian = "trixie"\npackages = ["dash"]', f'image = "{name}"\nfamily = "debian"')
+    outcome = project.run("lock")
+    assert outcome.code == 3
+    assert f"{name}: there is no {name}" in outcome.err
+    assert not (project.root / "buildspec.lock").exists()

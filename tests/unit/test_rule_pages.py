@@ -16,8 +16,8 @@ from buildspec.checks.rules import is_waivable, name_of
 PACKAGE = Path(__file__).parents[2] / "buildspec"
 SAYING = {"Diagnostic", "_ProblemError", "note", "problem"}
 """What is called with the name of a rule."""
-NOT_TEXT = {"encoding", "unreadable", "unwritable"}
-"""Names without a bad example, which would have to be something else than text."""
+NOT_TEXT = {"encoding", "unreadable", "unwritable", "not-locked"}
+"""Names without a bad example: it would have to be something else than text, or is of the command line."""
 BY_NAME = {name_of(rule): rule for rule in RULES}
 PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 
