@@ -33,7 +33,7 @@ def environment(name: str = "buildspec", *groups: str) -> str:
     print(f"installing into {folder.relative_to(HERE)} ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    subprocess.run([python, "-m", "pip", "install", *quiet, "--editable", str(HERE), *wanted], check=True)
+    subprocess.run([python, "-m", "pip", "install", *quiet, "--editable", f"{HERE}[sbom]", *wanted], check=True)
     mark.write_text(stamp)
     return str(python)
 
@@ -79,6 +79,12 @@ def test(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Build, then look for what shouldn't be in the images of every platform."""
+    verb(session)
+
+
+@nox.session
+def bundle(session: nox.Session) -> None:
+    """Write the tested images and all that goes with them into dist/."""
     verb(session)
 
 

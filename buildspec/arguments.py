@@ -124,6 +124,10 @@ def _of_push(made: argparse.ArgumentParser) -> None:
     made.set_defaults(platform=[])
 
 
+def _of_bundle(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(platform=[], build_number="")
+
+
 def _of_lock(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--check", action="store_true", help="write nothing; fail when a tag points at something else now"
@@ -159,6 +163,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
+    "bundle": Verb("Write the tested images and all that goes with them into dist/.", (_of_bundle,)),
     "lock": Verb("Record what the image references point at now, in buildspec.lock.", (_of_lock,)),
     "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),

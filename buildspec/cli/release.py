@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from buildspec.spec.load import Source
 
 JOURNAL = "release.json"
+DIST = "dist"
+"""Folder of bundles."""
 READ_BACK = 1.5
 """Seconds for reading registries after an interrupt; who interrupts wants to be out."""
 
@@ -126,6 +128,55 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
     if arguments.dry_run:
         return ExitCode.DONE
     return _carried_out(release, push, moves, lambda move: move, {})
+
+
+def bundle(arguments: argparse.Namespace) -> ExitCode:
+    """Write the tested images and all that goes with them into `dist/`, whole or not at all."""
+    import json
+    import shutil
+
+    from buildspec.engine import files, oci, scanner
+    from buildspec.engine.client import Client
+    from buildspec.engine.contents import unpack
+    from buildspec.engine.host import machine_platform, revision
+    from buildspec.release import bundle as form
+    from buildspec.release.ready import candidates, flaws
+    from buildspec.render.bake import FOLDER
+
+    source = loaded(arguments)
+    spec, left = source.spec, source.root / FOLDER
+    result = files.read_json(left / "result.json")
+    keeps = list(flaws(spec, source.profiles, result))
+    if keeps:
+        raise StepError("\n".join(["nothing can be bundled:", *(f"  {why}\n    {out}" for why, out in keeps)]))
+    plan = planned(source, facts(machine_platform(), revision(source.root, os.environ), arguments), arguments)
+    target = source.root / DIST
+    with oci.beside(target) as fresh, tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        for one in candidates(result):
+            place = Path(folder) / one.digest.partition(":")[2]
+            place.mkdir()
+            blobs = unpack(Client().save(one.digest), place)
+            name = f"{spec.image.name}:{spec.image.deliver[one.stage] or 'latest'}"
+            base = f"{spec.image.name}-{one.stage}"
+            parts = form.parts(blobs, one.digest)
+            every = [digest for part in parts for digest in part.blobs]
+            form.write_archive(fresh / f"{base}.oci.tar", blobs, one.digest, every, name)
+            for part in parts:
+                own = f"{base}-{str(part.platform).replace('/', '-')}"
+                archive = fresh / f"{own}.oci.tar"
+                form.write_archive(archive, blobs, part.digest, part.blobs, name)
+                files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
+                for end, document in scanner.scan(archive).items():
+                    files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
+                print(f"{own}: archive, provenance, SBOM", flush=True)
+        for report in ("tests.xml", "audit.sarif", "summary.md"):
+            shutil.copyfile(left / report, fresh / report)
+        verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
+        form.finish(fresh, json.loads(json.dumps(verdicts)))
+        oci.swap(fresh, target)
+    count = len(list(target.iterdir()))
+    print(f"{DIST}/: {count} files; `sha256sum --check {form.CHECKSUMS}` holds them against their checksums")
+    return ExitCode.DONE
 
 
 def lock(arguments: argparse.Namespace) -> ExitCode:

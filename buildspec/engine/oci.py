@@ -149,13 +149,13 @@ def export_layout(store: Path, digest: str, dest: Path, ref: str) -> None:
     if _is_layout(dest, top, sizes):
         return
     dest.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(dest) as fresh:
+    with beside(dest) as fresh:
         (fresh / "blobs" / "sha256").mkdir(parents=True)
         for each in sizes:
             _link(blob(store, each), blob(fresh, each))
         (fresh / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         (fresh / "index.json").write_bytes(top)
-        _swap(fresh, dest)
+        swap(fresh, dest)
 
 
 def _is_layout(dest: Path, top: bytes, sizes: Mapping[str, int]) -> bool:
@@ -167,7 +167,7 @@ def _is_layout(dest: Path, top: bytes, sizes: Mapping[str, int]) -> bool:
 
 
 @contextmanager
-def _beside(dest: Path) -> Iterator[Path]:
+def beside(dest: Path) -> Iterator[Path]:
     """A folder next to `dest`, gone at the end whatever happens."""
     folder = Path(tempfile.mkdtemp(dir=dest.parent, prefix=f".{dest.name}-"))
     folder.chmod(0o755)
@@ -177,7 +177,7 @@ def _beside(dest: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _swap(fresh: Path, dest: Path) -> None:
+def swap(fresh: Path, dest: Path) -> None:
     """Put `fresh` where `dest` is, which may be absent, taken, or being replaced by another process."""
     for _ in range(20):
         try:
@@ -187,7 +187,7 @@ def _swap(fresh: Path, dest: Path) -> None:
                 raise
         else:
             return
-        with _beside(dest) as aside:
+        with beside(dest) as aside:
             try:
                 dest.rename(aside / "old")
             except FileNotFoundError:

@@ -40,6 +40,7 @@ def run(
     timeout: float,
     out: IO[bytes] | None = None,
     advice: str = "",
+    cwd: str | None = None,
 ) -> str:
     """Run a program to its end and return what it printed, both streams together.
 
@@ -49,13 +50,14 @@ def run(
         timeout: seconds.
         out: gets standard output instead.
         advice: the way out when the program isn't installed.
+        cwd: the folder it runs in; this process's own when None.
 
     Raises:
         MachineError: the program is missing or took too long.
         Failed: it ended with another code than 0.
     """
     pipes = (out, subprocess.PIPE) if out else (subprocess.PIPE, subprocess.STDOUT)
-    with _started(argv, env, pipes[0], pipes[1], advice) as child:
+    with _started(argv, env, pipes[0], pipes[1], advice, cwd=cwd) as child:
         try:
             printed, errors = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as err:

@@ -66,13 +66,25 @@ def obstacles(
         sources: what git says.
         version: that is to be released.
     """
+    if result.get("outcome") == "built":
+        yield from _of_sources(str(result.get("revision", "")), sources, version)
+    yield from flaws(spec, profiles, result)
+
+
+def flaws(spec: Spec, profiles: Sequence[str], result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What of the images themselves keeps them from being released, each with the way out.
+
+    Args:
+        spec: the specification.
+        profiles: that are selected.
+        result: `result.json`; anything at all.
+    """
     if result.get("outcome") != "built":
         yield "nothing was built, or the last build failed", "run `nox -s test` and `nox -s audit`"
         return
     if list(result.get("profiles", ())) != list(profiles):
         told = " + ".join(result.get("profiles", ())) or "none"
         yield f"what was built is of profile {told}", "build, test and audit with the same --profile"
-    yield from _of_sources(str(result.get("revision", "")), sources, version)
     found = {one.stage: one for one in candidates(result)}
     for stage in spec.image.deliver:
         if stage not in found:

@@ -90,7 +90,7 @@ def _target(target: Target) -> dict[str, object]:
     else:
         if target.tag:
             found["tags"] = [target.tag]
-        found["output"] = ["type=image"]
+        found["output"] = ["type=image,oci-mediatypes=true"]
         found["labels"] = dict(target.labels)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -472,3 +473,57 @@ def test_a_reference_that_cannot_be_resolved_locks_nothing(copied: CopyOf, real:
     assert outcome.code == 3
     assert f"{name}: there is no {name}" in outcome.err
     assert not (project.root / "buildspec.lock").exists()
+
+
+# --- bundles ---------------------------------------------------------------------------------------------------
+
+
+def test_a_bundle_is_whole_the_same_each_time_and_loads(ready: Project) -> None:
+    ready.run("bundle").good()
+    dist = ready.root / "dist"
+    before = {file.name: file.read_bytes() for file in dist.iterdir()}
+    name = f"{ready.name}-production"
+    assert set(before) == {
+        *("SHA256SUMS", "release.json", "tests.xml", "audit.sarif", "summary.md", f"{name}.oci.tar"),
+        *(
+            f"{name}-{target.replace('/', '-')}.{end}"
+            for target in PLATFORMS
+            for end in ("oci.tar", "provenance.json", "spdx.json", "cdx.json")
+        ),
+    }
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=dist, check=True, timeout=60)
+    ready.run("bundle").good()
+    changed = [file.name for file in dist.iterdir() if file.read_bytes() != before[file.name]]
+    assert changed == []
+    digest = ready.run("build").good().result["images"][0]["digest"]
+    docker("rmi", "--force", f"{ready.name}:latest")
+    loaded = docker("load", "--input", str(dist / f"{name}.oci.tar"))
+    assert loaded.returncode == 0, loaded.stderr
+    assert docker("image", "inspect", "--format", "{{.Id}}", f"{ready.name}:latest").stdout.strip() == digest
+    assert docker("run", "--rm", "--network", "none", f"{ready.name}:latest").stdout == "HELLO\n"
+
+
+def test_a_bundle_says_what_is_in_the_image_and_what_it_was_made_of(ready: Project) -> None:
+    result = ready.run("bundle").good().result
+    dist = ready.root / "dist"
+    for target, one in result["images"][0]["platforms"].items():
+        base = f"{ready.name}-production-{target.replace('/', '-')}"
+        spdx = json.loads((dist / f"{base}.spdx.json").read_text(encoding="utf-8"))
+        assert "dash" in {package["name"] for package in spdx["packages"]}
+        cyclone = json.loads((dist / f"{base}.cdx.json").read_text(encoding="utf-8"))
+        assert "dash" in {part["name"] for part in cyclone["components"]}
+        statement = json.loads((dist / f"{base}.provenance.json").read_text(encoding="utf-8"))
+        assert statement["subject"][0]["digest"] == {"sha256": one["digest"].removeprefix("sha256:")}
+        assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
+        depends = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        assert {"gitCommit"} in [set(part.get("digest", ())) for part in depends]
+
+
+def test_what_was_not_tested_is_not_bundled(copied: CopyOf) -> None:
+    project = copied("hello")
+    project.build("--platform", PLATFORMS[0]).good()
+    outcome = project.run("bundle")
+    assert outcome.code == 1
+    assert "nothing can be bundled:" in outcome.err
+    assert "has not been tested" in outcome.err
+    assert not (project.root / "dist").exists()

