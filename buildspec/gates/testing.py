@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import threading
 import time
@@ -21,8 +22,8 @@ from buildspec.errors import BuildspecError
 from buildspec.spec.model import Runtime, Spec, Test, TestFile, Text
 from buildspec.spec.values import Duration, Platform
 
-AT_ONCE = 4
-"""Containers that run side by side: more would starve each other, and time limits with them."""
+AT_ONCE = min(4, os.cpu_count() or 1)
+"""Containers that run side by side: more would starve each other, and break time limits by that."""
 _POLL = 0.1
 """Seconds between two looks at a container."""
 _SETTLE = 1.0

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,7 +70,8 @@ def ask(request: pytest.FixtureRequest, images: Images, tmp_path: Path) -> Calla
     stage: str = request.param
 
     def act(*arguments: str, cli: str | None = None, env: dict[str, str] | None = None, platform: str = NATIVE) -> Said:
-        argv = ["run", "--rm", "--platform", platform, "--network", "host", *HARD]
+        name = f"health-{uuid.uuid4().hex[:12]}"
+        argv = ["run", "--rm", "--name", name, "--platform", platform, "--network", "host", *HARD]
         if cli is not None:
             file = tmp_path / "cli.js"
             file.write_text(cli, encoding="utf-8")
@@ -80,14 +82,14 @@ def ask(request: pytest.FixtureRequest, images: Images, tmp_path: Path) -> Calla
         program, *first = CHECKS[stage]
         argv += ["--entrypoint", program, images.names[stage], *first, *arguments]
         start = time.monotonic()
-        done = subprocess.run(
-            ["docker", *argv],
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        around = {**os.environ, **(env or {})}
+        try:
+            done = subprocess.run(
+                ["docker", *argv], env=around, capture_output=True, text=True, timeout=60, check=False
+            )
+        except subprocess.TimeoutExpired:
+            docker("rm", "--force", name)
+            raise
         assert KEY not in done.stdout + done.stderr
         return Said(done.returncode, done.stdout, time.monotonic() - start)
 
