@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from posixpath import normpath
 
 from buildspec.checks.rules import Subject, each_test, known
 from buildspec.errors import Diagnostic, quoted
@@ -12,6 +13,8 @@ from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
 
+_OF_THE_KERNEL = ("/proc", "/sys", "/dev")
+"""Folders that a container has while it runs: runtime-spec, config-linux.md, "Default Filesystems"."""
 _OWNER = re.compile(r"(?:0|[1-9][0-9]{0,9}):(?:0|[1-9][0-9]{0,9})")
 
 
@@ -46,7 +49,7 @@ def _texts(name: str, test: Test) -> Iterator[tuple[Path, Text]]:
 
 @each_test
 def bad_test_path(subject: Subject, name: str, test: Test) -> Iterator[Diagnostic]:
-    """A path of a test isn't absolute, a mounted file isn't there, or an owner isn't in numbers."""
+    """A path of a test isn't absolute or is gone too soon, a mounted file isn't there, or an owner isn't in numbers."""
     yield from known(_in_the_container(subject, name, "files", test.files))
     yield from known(_in_the_container(subject, name, "mount", test.mount))
     for path, source in test.mount.items():
@@ -58,6 +61,7 @@ def bad_test_path(subject: Subject, name: str, test: Test) -> Iterator[Diagnosti
         elif not (subject.source.root / source).exists():
             message = f"there is no {quoted(source)} beside the specification"
             yield subject.problem("bad-test-path", ("tests", name, "mount", path), message)
+    yield from known(_gone_at_the_end(subject, name, test))
     for path, wanted in test.files.items():
         if (
             wanted is not UNKNOWN
@@ -67,6 +71,15 @@ def bad_test_path(subject: Subject, name: str, test: Test) -> Iterator[Diagnosti
         ):
             message = f"{quoted(wanted.owner)} is no owner; write numbers of user and group, as '1001:1001'"
             yield subject.problem("bad-test-path", ("tests", name, "files", path, "owner"), message)
+
+
+def _gone_at_the_end(subject: Subject, name: str, test: Test) -> Iterator[Diagnostic]:
+    for folder in (*_OF_THE_KERNEL, *subject.spec.runtime.tmpfs):
+        for path in test.files:
+            inside = normpath(f"/{path.lstrip('/')}")  # two slashes at the start would stay two
+            if f"{inside}/".startswith(f"{normpath(folder)}/"):
+                message = f"{quoted(folder)} is empty when the container has ended; let the test print the file"
+                yield subject.problem("bad-test-path", ("tests", name, "files", path), message, key=True)
 
 
 def _in_the_container(subject: Subject, name: str, key: str, table: Mapping[str, object]) -> Iterator[Diagnostic]:

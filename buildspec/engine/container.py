@@ -17,6 +17,7 @@ from buildspec.engine import process
 from buildspec.engine.client import SETUP, Client
 from buildspec.engine.images import Chunks
 from buildspec.errors import MachineError
+from buildspec.render.bake import fields
 from buildspec.spec.model import Runtime
 from buildspec.spec.values import Platform
 
@@ -29,6 +30,8 @@ _PIDS = 512
 _TMPFS = "rw,noexec,nosuid,nodev,size=64m"
 _MOST_CONTENT = 1 << 20
 """Bytes of a file that are read."""
+_ABSENT = ("no such file", "could not find the file", "not a directory")
+"""What an engine says of a path that isn't there, or that goes on below a file."""
 
 
 @attrs.frozen(kw_only=True)
@@ -178,7 +181,7 @@ class DockerContainers:
         """
         argv = [self._program, "container", "cp", "--follow-link", f"{name}:{path}", "-"]
         try:
-            with tarfile.open(fileobj=Chunks(process.read(argv, os.environ)), mode="r|") as tar:
+            with tarfile.open(fileobj=Chunks(process.read(argv, os.environ, timeout=_SECONDS)), mode="r|") as tar:
                 first = tar.next()
                 if first is None:
                     return None
@@ -186,7 +189,7 @@ class DockerContainers:
                 text = content.read(_MOST_CONTENT).decode(errors="replace") if content is not None else ""
                 return Found(uid=first.uid, gid=first.gid, mode=first.mode & 0o7777, content=text)
         except process.Failed as error:
-            if "no such file" in error.output.lower() or "could not find the file" in error.output.lower():
+            if any(words in error.output.lower() for words in _ABSENT):
                 return None
             raise _gone(name, error) from error
         except tarfile.ReadError:
@@ -222,7 +225,8 @@ def options(wanted: Container) -> list[str]:
     runtime = wanted.runtime
     argv = ["--name", wanted.name, "--label", f"{LABEL}={wanted.folder}", "--platform", str(wanted.platform)]
     argv += ["--pull", "never", "--interactive", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-    argv += ["--pids-limit", str(_PIDS)]
+    # what it prints is read as it comes; the engine would keep all of it on its disk
+    argv += ["--pids-limit", str(_PIDS), "--log-driver", "none"]
     argv += ["--read-only"] if runtime.read_only else []
     argv += [] if wanted.network else ["--network", "none"]
     for folder in runtime.tmpfs:
@@ -237,17 +241,10 @@ def options(wanted: Container) -> list[str]:
     for key, value in {**runtime.env, **wanted.env}.items():
         argv += ["--env", f"{key}={value}"]
     for inside, file in wanted.mounts.items():
-        argv += ["--mount", _mount(str(file), inside)]
+        argv += ["--mount", fields("type=bind", f"source={file}", f"target={inside}", "readonly")]
     if wanted.entrypoint:
         argv += ["--entrypoint", wanted.entrypoint[0]]
     return argv
-
-
-def _mount(source: str, target: str) -> str:
-    """A read-only bind mount, as comma-separated values (RFC 4180): a path may hold a comma."""
-    fields = ["type=bind", f"source={source}", f"target={target}", "readonly"]
-    quoted = ['"' + one.replace('"', '""') + '"' if "," in one or '"' in one else one for one in fields]
-    return ",".join(quoted)
 
 
 def _command(wanted: Container) -> tuple[str, ...]:

@@ -87,24 +87,29 @@ def stream(argv: Sequence[str], env: Mapping[str, str], *, cwd: str, each: Calla
         return child.wait()
 
 
-def read(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[bytes]:
+def read(argv: Sequence[str], env: Mapping[str, str], *, timeout: float | None = None) -> Iterator[bytes]:
     """Run a program and hand over its standard output in chunks; it is ended when the reader stops early.
 
     Args:
         argv: the program and its arguments.
         env: its whole environment.
+        timeout: seconds; None when only its reader knows how long it may take.
 
     Raises:
-        MachineError: the program is missing.
+        MachineError: the program is missing or took too long.
         Failed: it ended with another code than 0.
     """
     import tempfile
 
     with tempfile.TemporaryFile() as errors, _started(argv, env, subprocess.PIPE, errors, "") as child:
         assert child.stdout is not None  # noqa: S101 - asked for above
-        while chunk := child.stdout.read(_CHUNK):
-            yield chunk
-        if child.wait():
+        with _limited(child, timeout) as late:
+            while chunk := child.stdout.read(_CHUNK):
+                yield chunk
+            child.wait()
+        if late.is_set():
+            raise MachineError(f"{argv[0]} took longer than {timeout:.0f} s", "try again")
+        if child.returncode:
             errors.seek(0)
             raise Failed(argv[0], child.returncode, errors.read().decode(errors="replace"))
 
@@ -147,6 +152,25 @@ def _started(
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+
+
+@contextmanager
+def _limited(child: subprocess.Popen[bytes], seconds: float | None) -> Iterator[threading.Event]:
+    """Kill a child that takes longer, so that whoever reads from it comes to an end; whether that was done."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        _signal(child, signal.SIGKILL)
+
+    timer = None if seconds is None else threading.Timer(seconds, end)
+    if timer:
+        timer.start()
+    try:
+        yield late
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def stop() -> None:
@@ -226,6 +250,11 @@ class Attached:
         for thread in self._threads[1:]:
             thread.join(timeout=GRACE)
         return True
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._child.poll()
 
     @property
     def out(self) -> str:

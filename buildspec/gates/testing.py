@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
-import re
+import sys
 import threading
 import time
 import uuid
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import attrs
 
+from buildspec.engine import process
 from buildspec.engine.container import Container, Containers, Found, State
 from buildspec.engine.process import Attached
 from buildspec.errors import BuildspecError
@@ -30,6 +32,9 @@ _SETTLE = 1.0
 """Seconds that a program has to start when nothing tells that it runs."""
 _MOST_LINES = 40
 """Lines of a difference that are shown."""
+_LONGEST_SEARCH = 5.0
+"""Seconds for a pattern; one that goes back over and over would take years on a megabyte."""
+_SEARCH = "import json, re, sys; sys.exit(re.search(*json.load(sys.stdin), re.MULTILINE) is None)"
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +73,7 @@ class TestResult:
 
 
 def run_tests(
-    tests: Spec,
+    spec: Spec,
     images: Sequence[Image],
     containers: Containers,
     root: Path,
@@ -77,7 +82,7 @@ def run_tests(
     """Run every test against every image it is about, some side by side.
 
     Args:
-        tests: the specification, with its `[tests]` and `[runtime]`.
+        spec: with its `[tests]` and `[runtime]`.
         images: for every platform.
         containers: of the engine. Those of an earlier run of this folder are removed first: hold its lock.
         root: folder of the specification.
@@ -94,8 +99,8 @@ def run_tests(
         containers.remove(name)
     ended = threading.Event()
     runs = [
-        _Run(name, test, image, tests.runtime, containers, root, folder, ended)
-        for name, test in tests.tests.items()
+        _Run(name, test, image, spec.runtime, containers, root, folder, ended)
+        for name, test in spec.tests.items()
         for image in images
         if test.image in ("", image.stage)
     ]
@@ -186,7 +191,7 @@ class _Run:
                 yield problem
                 return
         if test.stop is not None:
-            problem = self._running(container, running, deadline) or self._stopped(container, running)
+            problem = self._running(container, running, deadline) or self._stopped(container, running, deadline)
             if problem:
                 yield problem
         elif test.healthy is None and not self._wait(running, deadline):
@@ -233,15 +238,18 @@ class _Run:
             self._wait(running, min(deadline, time.monotonic() + _SETTLE))
         return ""
 
-    def _stopped(self, container: str, running: Attached) -> str:
+    def _stopped(self, container: str, running: Attached, deadline: float) -> str:
         stop = self.test.stop
         assert stop is not None  # noqa: S101 - asked for only then
         if not self.containers.state(container).running:
             return f"ended with code {self.containers.state(container).code} before it was asked to"
         signal = str(stop.signal or self.containers.stop_signal(container))
         self.containers.signal(container, signal)
-        if self._wait(running, time.monotonic() + _seconds(stop.within)):
+        end = time.monotonic() + _seconds(stop.within)
+        if self._wait(running, min(deadline, end)):
             return ""
+        if deadline < end:
+            return f"did not end within {self.test.timeout}, {signal} or not, and was killed"
         return f"did not end within {stop.within} of {signal}, and was killed"
 
     # --- when it has ended -------------------------------------------------------------------------------------
@@ -296,15 +304,39 @@ def compared(what: str, got: str, wanted: Text) -> Iterator[str]:
         wanted: what it must be.
     """
     if wanted.equals is not None and got.removesuffix("\n") != wanted.equals.removesuffix("\n"):
-        lines = difflib.unified_diff(wanted.equals.splitlines(), got.splitlines(), "expected", "got", lineterm="", n=2)
+        lines = difflib.unified_diff(_lines(wanted.equals), _lines(got), "expected", "got", lineterm="", n=2)
         shown = [*lines][: _MOST_LINES + 1]
         cut = [*shown[:_MOST_LINES], "…"] if len(shown) > _MOST_LINES else shown
         yield "\n".join([f"{what} is another text:", *(f"  {line}" for line in cut)])
     for part in wanted.contains:
         if part not in got:
             yield f"{what} doesn't contain '{part}'"
-    if wanted.matches and re.search(wanted.matches, got, re.MULTILINE) is None:
-        yield f"{what} doesn't match '{wanted.matches}'"
+    if wanted.matches:
+        match fits(wanted.matches, got, _LONGEST_SEARCH):
+            case None:
+                yield f"'{wanted.matches}' takes longer than {_LONGEST_SEARCH:g} s on {what}; write a simpler pattern"
+            case False:
+                yield f"{what} doesn't match '{wanted.matches}'"
+
+
+def fits(pattern: str, text: str, seconds: float) -> bool | None:
+    """Whether a text has a part that a pattern describes; None when that can't be told in time.
+
+    A process of its own, since nothing ends a search in this one.
+
+    Args:
+        pattern: a regular expression that compiles.
+        text: is searched, line by line for `^` and `$`.
+        seconds: for the search.
+    """
+    given = json.dumps([pattern, text]).encode()
+    with process.attached([sys.executable, "-I", "-c", _SEARCH], os.environ, given) as search:
+        return not search.code if search.wait(seconds) else None
+
+
+def _lines(text: str) -> list[str]:
+    """Lines that end in a line feed alone: a difference in a carriage return is one."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _seconds(duration: Duration) -> float:

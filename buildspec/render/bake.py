@@ -96,12 +96,12 @@ def _target(target: Target) -> dict[str, object]:
 
 
 def _secret(name: str, source: SecretSource) -> str:
-    return _fields(f"id={name}", f"env={source.env}" if source.env else f"src={source.file}")
+    return fields(f"id={name}", f"env={source.env}" if source.env else f"src={source.file}")
 
 
-def _fields(*fields: str) -> str:
-    """Fields as buildx reads them: comma-separated values (RFC 4180), for a path may hold a comma."""
-    quoted = ['"' + field.replace('"', '""') + '"' if re.search(r'[,"\n\r]', field) else field for field in fields]
+def fields(*values: str) -> str:
+    """Fields as Docker reads them: comma-separated values (RFC 4180), for a path may hold a comma."""
+    quoted = ['"' + one.replace('"', '""') + '"' if re.search(r'[,"\n\r]', one) else one for one in values]
     return ",".join(quoted)
 
 

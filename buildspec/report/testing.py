@@ -39,7 +39,7 @@ def text(results: Sequence[TestResult]) -> str:
 def _block(one: TestResult) -> str:
     command = f": {' '.join(one.command)}" if one.command else ""
     lines = [f"{one.name} of {one.image.stage} for {one.image.platform}{command}"]
-    lines += [f"  {line}" for problem in one.problems for line in problem.splitlines()]
+    lines += [f"  {line}" for problem in one.problems for line in problem.split("\n")]
     for what, printed in (("standard output", one.stdout), ("standard error", one.stderr)):
         if shown := printed.splitlines():
             more = f", its last {_LAST} lines" if len(shown) > _LAST else ""
@@ -87,7 +87,9 @@ def junit(results: Sequence[TestResult]) -> str:
             )
             if not one.passed:
                 failure = Xml.SubElement(case, "failure", message=_xml(one.problems[0].splitlines()[0]))
-                failure.text = _xml("\n".join(one.problems))
+                failure.text = _xml(
+                    "\n".join(visible(line) for problem in one.problems for line in problem.split("\n"))
+                )
             Xml.SubElement(case, "system-out").text = _xml(one.stdout)
             Xml.SubElement(case, "system-err").text = _xml(one.stderr)
     Xml.indent(root)

@@ -66,7 +66,10 @@ run = ["cd /sys/fs/cgroup && cat memory.max pids.max || cat memory/memory.limit_
 stdout = { equals = "67108864\n512" }
 
 [tests.has-its-files]
-files = { "/loud.txt" = { owner = "0:0", mode = "0644", content = { equals = "HELLO" } }, "/etc" = true, "/no" = false }
+files."/loud.txt" = { owner = "0:0", mode = "0644", content = { equals = "HELLO" } }
+files."/etc" = true
+files."/no" = false
+files."/loud.txt/no" = false
 
 [tests.ends-when-asked]
 entrypoint = ["sh", "-c"]

@@ -37,6 +37,7 @@ def test_it_may_do_no_more_than_the_runtime_says() -> None:
     assert options(WANTED) == [
         *("--name", "n", "--label", "buildspec.test=f", "--platform", "linux/arm64", "--pull", "never"),
         *("--interactive", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "512"),
+        *("--log-driver", "none"),
         *("--read-only", "--network", "none"),
         *("--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=64m"),
         *("--tmpfs", "/var/tmp:rw,noexec,nosuid,nodev,size=64m"),

@@ -92,6 +92,20 @@ def test_what_is_not_is_told_with_the_difference(test: str, problem: str) -> Non
     assert told.startswith(problem)
 
 
+def test_a_difference_in_a_carriage_return_alone_is_one() -> None:
+    (told,) = problems('stdout = { equals = "a\\nb" }', FakeContainers(out="a\r\nb\n"))
+    assert "  -a\n" in told
+    assert "  +a\r\n" in told
+
+
+def test_a_pattern_that_never_comes_to_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("buildspec.gates.testing._LONGEST_SEARCH", 0.5)
+    start = time.monotonic()
+    (told,) = problems('stdout = { matches = "^(a+)+$" }', FakeContainers(out="a" * 60 + "b"))
+    assert time.monotonic() - start < 10
+    assert told == "'^(a+)+$' takes longer than 0.5 s on standard output; write a simpler pattern"
+
+
 def test_a_long_difference_is_cut_off() -> None:
     (told,) = problems('stdout = { equals = "" }', FakeContainers(out="x\n" * 500))
     assert len(told.splitlines()) == 42
@@ -156,6 +170,15 @@ def test_one_that_ignores_its_signal_is_killed_and_fails() -> None:
     containers = FakeContainers(lives=True, out="ready\n")
     (told,) = problems('stop = { after = "ready", within = "50ms" }', containers)
     assert told == "did not end within 50ms of SIGQUIT, and was killed"
+    assert containers.signals == ["SIGQUIT", "KILL"]
+
+
+def test_a_test_has_no_more_time_than_it_may_take_however_long_its_end_may() -> None:
+    containers = FakeContainers(lives=True, out="ready\n")
+    start = time.monotonic()
+    (told,) = problems('stop = { after = "ready", within = "60s" }\ntimeout = "100ms"', containers)
+    assert time.monotonic() - start < 10
+    assert told == "did not end within 100ms, SIGQUIT or not, and was killed"
     assert containers.signals == ["SIGQUIT", "KILL"]
 
 

@@ -242,3 +242,11 @@ def test_nothing_to_end_is_no_trouble() -> None:
 def test_a_program_is_in_a_group_of_its_own_so_that_an_interrupt_reaches_it_once() -> None:
     printed = process.run([sys.executable, "-c", "import os; print(os.getpgrp() == os.getpid())"], ENV, timeout=SOON)
     assert printed == "True\n"
+
+
+def test_what_is_read_has_a_time_limit_too() -> None:
+    start = time.monotonic()
+    with pytest.raises(MachineError, match="sh took longer than 0 s"):
+        list(process.read(sh("echo a; exec sleep 60"), ENV, timeout=0.3))
+    assert time.monotonic() - start < SOON
+    assert b"".join(process.read(sh("echo a; sleep 0.1; echo b"), ENV, timeout=SOON)) == b"a\nb\n"
