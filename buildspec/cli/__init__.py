@@ -5,6 +5,7 @@ What a verb doesn't need isn't imported: `check` loads neither the engine's clie
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from buildspec.arguments import parse
-from buildspec.errors import BuildspecError, SpecError
+from buildspec.errors import BuildspecError, ExitCode, MachineError, SpecError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -24,6 +25,10 @@ _MODULES = {
     **dict.fromkeys(("push", "rollback", "lock", "bundle"), "release"),
 }
 """Module of each verb, which has a function of its name."""
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+"""What no verb can do anything about; any other that isn't met where it happens is a fault of ours."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader has seen enough; nothing may be written to it at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        _complain(MachineError(f"{error.filename or 'this machine'}: {(error.strerror or str(error)).lower()}"))
+        return int(ExitCode.NOT_UP_TO_IT)
     return int(code)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from buildspec.cli.loading import facts, loaded, planned
-from buildspec.errors import BuildspecError, ExitCode, StepError, UsageError
+from buildspec.errors import BuildspecError, ExitCode, MachineError, StepError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -146,10 +146,11 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
     source = loaded(arguments)
     spec, left = source.spec, source.root / FOLDER
     result = files.read_json(left / "result.json")
-    keeps = list(flaws(spec, source.profiles, result))
+    state = revision(source.root, os.environ)
+    keeps = list(flaws(spec, source.profiles, result, state.commit))
     if keeps:
         raise StepError("\n".join(["nothing can be bundled:", *(f"  {why}\n    {out}" for why, out in keeps)]))
-    plan = planned(source, facts(machine_platform(), revision(source.root, os.environ), arguments), arguments)
+    plan = planned(source, facts(machine_platform(), state, arguments), arguments)
     target = source.root / DIST
     with oci.beside(target) as fresh, tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
         for one in candidates(result):
@@ -170,6 +171,8 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
                 print(f"{own}: archive, provenance, SBOM", flush=True)
         for report in ("tests.xml", "audit.sarif", "summary.md"):
+            if not (left / report).is_file():
+                raise MachineError(f"{FOLDER}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
             shutil.copyfile(left / report, fresh / report)
         verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
         form.finish(fresh, json.loads(json.dumps(verdicts)))

@@ -62,12 +62,13 @@ def write_json(path: Path, document: object) -> bool:
     return write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
-    """A document; an empty one where there is none, or none that can be read."""
+def read_json(path: Path) -> dict[str, Any]:
+    """An object; an empty one where there is none, or none that can be read."""
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager

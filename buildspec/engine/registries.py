@@ -1,4 +1,4 @@
-"""Which image registries this machine reaches."""
+"""Where image registries are, and which of them this machine reaches."""
 
 from __future__ import annotations
 
@@ -16,6 +16,20 @@ SECONDS = 3.0
 
 # The name in references, and the host that serves it: distribution/reference, `docker.io` is a name alone.
 _SERVERS = {"docker.io": "registry-1.docker.io"}
+
+
+def address(registry: str) -> str:
+    """Where a registry is asked: `https://ghcr.io`.
+
+    Args:
+        registry: host, or host and port, as references have it.
+    """
+    return f"{'http' if is_local(registry) else 'https'}://{_SERVERS.get(registry, registry)}"
+
+
+def is_local(registry: str) -> bool:
+    """Whether a registry is this machine's own, and so speaks plain HTTP: as Docker has it."""
+    return registry.startswith("[::1]") or registry.partition(":")[0] in ("localhost", "127.0.0.1")
 
 
 def of_bases(spec: Spec) -> frozenset[str]:
@@ -56,10 +70,8 @@ def reachable(registries: Iterable[str], seconds: float = SECONDS) -> Mapping[st
 
 
 def _ask(registry: str, seconds: float) -> str:
-    local = registry.startswith("[::1]") or registry.partition(":")[0] in ("localhost", "127.0.0.1")
-    address = f"{'http' if local else 'https'}://{_SERVERS.get(registry, registry)}/v2/"
     try:
-        with urlopen(Request(address, method="GET"), timeout=seconds) as answer:  # noqa: S310 - http(s) alone
+        with urlopen(Request(f"{address(registry)}/v2/", method="GET"), timeout=seconds) as answer:  # noqa: S310 - http(s) alone
             return "" if answer.status == 200 else f"answers {answer.status}"
     except HTTPError as error:
         # without credentials, a registry asks for them: distribution specification, "Determining Support"

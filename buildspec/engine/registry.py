@@ -17,8 +17,11 @@ from urllib.parse import urlencode, urljoin
 import attrs
 
 from buildspec.engine.credentials import login_for
+from buildspec.engine.host import find_file
+from buildspec.engine.registries import address
 from buildspec.engine.transport import Deadline, Done, RefusedError, Transport, done_is_fine
 from buildspec.errors import MachineError
+from buildspec.plan.secrets import CA_BUNDLE
 
 if TYPE_CHECKING:
     from requests import Session
@@ -35,11 +38,6 @@ _PAGE = 1000
 _MOST_PAGES = 1000
 _ABSENT = frozenset({404})
 _GOOD = frozenset({200})
-
-# Names in references, and the hosts that serve them: distribution/reference, `docker.io` is a name alone.
-_SERVERS = {"docker.io": "registry-1.docker.io"}
-_BUNDLES = ("BUILDSPEC_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
-_SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class UntrueError(MachineError):
@@ -162,12 +160,14 @@ class Repository:
             wanted=frozenset({202}),
             headers={"Content-Length": "0"},
         )
+        if not begun.headers.get("Location"):
+            raise MachineError(f"{self.transport.host} gives no place to upload {digest} to")
         place = urljoin(begun.url, begun.headers["Location"])
         self.transport.send(
             "PUT",
             f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': digest})}",
             scope=self._scope,
-            wanted=frozenset({201, 202, 204}),
+            wanted=frozenset({201}),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             body=content,
             again=lambda: self.has_blob(digest),
@@ -215,10 +215,8 @@ def repository(
         pause: waits so many seconds between two attempts, or raises.
         actions: that a token is asked for.
     """
-    host = _SERVERS.get(registry, registry)
-    scheme = "http" if is_local(registry) else "https"
     transport = Transport(
-        base=f"{scheme}://{host}",
+        base=address(registry),
         login=login_for(registry, os.environ),
         session=session,
         deadline=deadline,
@@ -227,22 +225,14 @@ def repository(
     return Repository(transport, name, actions)
 
 
-def is_local(registry: str) -> bool:
-    """Whether a registry is this machine's own, and so speaks plain HTTP: as Docker has it."""
-    return registry.startswith("[::1]") or registry.partition(":")[0] in ("localhost", "127.0.0.1")
-
-
 def session() -> Session:
     """Connections that are kept; certificates are those that this machine trusts."""
     import requests
 
     found = requests.Session()
     found.auth = _no_netrc
-    bundles = [Path(os.environ[name]) for name in _BUNDLES if os.environ.get(name)]
-    for bundle in (*bundles, _SYSTEM_BUNDLE):
-        if bundle.is_file():
-            found.verify = str(bundle)
-            break
+    if bundle := find_file(CA_BUNDLE, Path.cwd(), os.environ):
+        found.verify = str(bundle)
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -31,6 +31,20 @@ _FIRST, _LONGEST = 0.2, 8.0
 quarter, so that clients that failed together don't come back together.
 """
 _JITTER = 0.25
+# Signs of what another attempt doesn't change, as OpenSSL and the resolvers of glibc, musl and macOS word it.
+_HOPELESS = (
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "shows a certificate that this machine doesn't trust",
+        "set BUILDSPEC_CA_BUNDLE to a file with the certificates of this network",
+    ),
+    ("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", "doesn't speak TLS", ""),
+    (
+        "Name or service not known|Name does not resolve|nodename nor servname|No address associated",
+        "is a name that nobody knows here",
+        "see release.registries, and whether this machine has a network",
+    ),
+)
 
 Body = Callable[[], bytes | IO[bytes]]
 """Gives a request's body, once for each attempt."""
@@ -113,7 +127,8 @@ class Transport:
             again: asked after an attempt that failed: whether what was asked for has been done all the same.
 
         Raises:
-            RefusedError: the registry says no, or `again` found that it is done (status 0 isn't used then).
+            Done: an attempt failed, and `again` found that it has been done all the same.
+            RefusedError: the registry says no, or there is no way to ask it.
             MachineError: it doesn't answer as wanted before the deadline.
         """
         attempt, renewed = 0, False
@@ -121,8 +136,8 @@ class Transport:
             why, wait = "", None
             try:
                 answer = self._once(method, path, scope, headers or {}, body)
-            except _transient() as error:
-                why = _reason(error)
+            except _failures() as error:
+                why = self._transient(error)
             else:
                 if answer.status_code in wanted:
                     return answer
@@ -140,6 +155,19 @@ class Transport:
             if again():
                 raise Done
             self._wait(wait if wait is not None else _backoff(attempt), f"{method} {_short(path)}", why)
+
+    def _transient(self, error: Exception) -> str:
+        """Why an attempt failed that another may follow.
+
+        Raises:
+            RefusedError: another would fail as this one did.
+        """
+        for sign, why, fix in _HOPELESS:
+            if re.search(sign, str(error)):
+                raise RefusedError(0, f"{self.host} {why}", fix) from error
+        if not isinstance(error, _passing()):
+            raise RefusedError(0, f"{self.host} can't be asked: {_reason(error)}") from error
+        return _reason(error)
 
     def _wait(self, seconds: float, what: str, why: str) -> None:
         if self.deadline.left <= seconds:
@@ -205,26 +233,34 @@ class Transport:
                 answer = self._session().get(
                     fields["realm"], params=asked, headers=sent, timeout=(min(CONNECT, left), min(self.patience, left))
                 )
-            except _transient() as error:
-                why = _reason(error)
+            except _failures() as error:
+                why = self._transient(error)
             else:
                 if answer.status_code == 200:
-                    told: dict[str, Any] = answer.json()
-                    return str(told.get("token") or told.get("access_token") or "")
+                    return _token_of(answer) or self._no_token("its answer has none")
                 why = _told(answer)
                 if answer.status_code not in TRANSIENT:
-                    fix = f"run `docker login {self.host}`"
-                    raise RefusedError(answer.status_code, f"{self.host} gives no token: {why}", fix)
+                    self._no_token(why, answer.status_code)
                 wait = retry_after(answer.headers.get("Retry-After", ""))
             attempt += 1
             self._wait(wait if wait is not None else _backoff(attempt), "for a token", why)
+
+    def _no_token(self, why: str, status: int = 200) -> NoReturn:
+        raise RefusedError(status, f"{self.host} gives no token: {why}", f"run `docker login {self.host}`")
 
 
 class Done(Exception):  # noqa: N818 - no error at all
     """What was asked for has been done, though no answer said so."""
 
 
-def _transient() -> tuple[type[Exception], ...]:
+def _failures() -> type[Exception]:
+    import requests
+
+    return requests.exceptions.RequestException
+
+
+def _passing() -> tuple[type[Exception], ...]:
+    """What may not happen to another attempt."""
     import requests
 
     kinds = requests.exceptions
@@ -237,6 +273,14 @@ def _reason(error: Exception) -> str:
         r"\[Errno -?\d+\] ([^'\")]+)|(Read timed out|Connection aborted|RemoteDisconnected|refused)", text
     )
     return (match[1] or match[2]).lower() if match else type(error).__name__
+
+
+def _token_of(answer: Response) -> str:
+    try:
+        told: dict[str, Any] = answer.json()
+        return str(told.get("token") or told.get("access_token") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _told(answer: Response) -> str:

@@ -140,8 +140,8 @@ def provenance(plan: Plan, stage: str, part: Part, name: str) -> dict[str, Any]:
         else {"uri": f"docker-image://{one.reference}", "digest": _as_set(one.reference.digest)}
         for one in plan.sources
     ]
-    if plan.facts.revision:
-        sources.append({"uri": "git+.", "digest": {"gitCommit": plan.facts.revision.removesuffix("-dirty")}})
+    if plan.facts.revision and not plan.facts.revision.endswith("-dirty"):  # which is no commit
+        sources.append({"uri": "git+.", "digest": {"gitCommit": plan.facts.revision}})
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": _as_set(part.digest)}],

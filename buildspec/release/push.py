@@ -102,10 +102,9 @@ class Push:
 
     def _upload(self, where: Repository, image: Image) -> None:
         remote = self.remotes[where]
-        here = remote.manifest(image.digest)
-        if here is not None:
-            return  # a registry takes a manifest when all it refers to is there: spec.md, "Pushing Manifests"
-        manifests = [*_manifests(image)]
+        # what is there already is read back like what is uploaded: an index may have outlived what it lists. A registry
+        # takes a manifest when all that it refers to is there: spec.md, "Pushing Manifests"
+        manifests = [one for one in _manifests(image) if remote.manifest(one[0]) is None]
         blobs = {one["digest"]: one["size"] for _, document in manifests for one in _parts(document)}
         self._side_by_side(blobs.items(), lambda item: self._blob(where, image, *item))
         for digest, document in manifests:  # an index comes after what it lists
@@ -185,17 +184,16 @@ class Push:
             self._write(move)
             there = self._read(move)
             later = again(move)
-            if later.action == "keep" and there == move.digest:
-                # a newer version came while this one was written, and may have been first: give the tag to it
-                newer = self.remotes[move.repository].digest(later.newer)
+            if later.action == "keep":
+                # a newer version came while this one was written; where that one was first, give the tag to it
+                newer = self.remotes[move.repository].digest(later.newer) if there == move.digest else ""
                 if newer:
                     self._write(attrs.evolve(move, digest=newer))
                 return later
-            if there != move.digest and later.action != "keep":
+            if there != move.digest:
                 raise MachineError(
                     f"{move.reference} points at {there or 'nothing'}, not at {move.digest}", "run it again"
                 )
-            move = attrs.evolve(move, old=move.old)
         self.tell(Step(repository=move.repository, what="verified", subject=move.tag, digest=move.digest))
         return move
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import socket
+import ssl
 import stat
+import subprocess
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from helpers.servers import server
 
 from buildspec.engine.credentials import Login, login_for
-from buildspec.engine.registry import is_local
-from buildspec.engine.transport import _challenge, retry_after
+from buildspec.engine.registries import is_local
+from buildspec.engine.registry import Repository, session
+from buildspec.engine.transport import Deadline, RefusedError, Transport, _challenge, retry_after
+from buildspec.errors import MachineError
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("0", 0.0), ("5", 5.0), ("120", 120.0), ("", None), ("soon", None)])
@@ -50,6 +59,88 @@ def test_a_challenge_is_read() -> None:
 )
 def test_only_this_machine_is_spoken_to_in_plain_http(registry: str, local: bool) -> None:
     assert is_local(registry) is local
+
+
+# --- what another attempt doesn't change -----------------------------------------------------------------------
+
+
+def transport(base: str, seconds: float = 20.0) -> Transport:
+    return Transport(base=base, login=None, session=session, deadline=Deadline.after(seconds))
+
+
+def asked(base: str) -> None:
+    transport(base).send("GET", "v2/", scope="s", wanted=frozenset({200}))
+
+
+def given(answer: str) -> Callable[[socket.socket], None]:
+    """A server that gives every client that answer."""
+
+    def act(client: socket.socket) -> None:
+        client.recv(4096)
+        client.sendall(answer.encode())
+
+    return act
+
+
+def refused(base: str, told: str) -> RefusedError:
+    start = time.monotonic()
+    with pytest.raises(RefusedError, match=told) as raised:
+        asked(base)
+    assert time.monotonic() - start < 5, "it was asked again"
+    return raised.value
+
+
+def test_a_certificate_that_nobody_trusts_is_refused_at_once(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=r.test"
+    command = [*make.split(), "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def greet(client: socket.socket) -> None:
+        with context.wrap_socket(client, server_side=True):
+            pass
+
+    with server(greet) as name:
+        error = refused(f"https://{name}", f"{name} shows a certificate that this machine doesn't trust")
+    assert "BUILDSPEC_CA_BUNDLE" in error.fix
+
+
+def test_a_server_without_tls_is_refused_at_once() -> None:
+    with server(given("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as name:
+        refused(f"https://{name}", f"{name} doesn't speak TLS")
+
+
+@pytest.mark.parametrize("words", ["[Errno -2] Name or service not known", "[Errno 8] nodename nor servname provided"])
+def test_a_name_that_nobody_knows_is_refused_at_once(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(words)
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    refused("https://r.invalid", "r.invalid is a name that nobody knows here")
+
+
+def test_a_circle_of_redirects_is_refused_at_once() -> None:
+    with server(given("HTTP/1.1 302 Found\r\nLocation: /v2/\r\nContent-Length: 0\r\n\r\n")) as name:
+        refused(f"http://{name}", f"{name} can't be asked: TooManyRedirects")
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"token": ""}'])
+def test_a_token_that_cannot_be_read_is_refused_at_once(body: str) -> None:
+    with server(given(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}")) as tokens:
+        head = f'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="http://{tokens}/"\r\nContent-Length: 0\r\n\r\n'
+        with server(given(head)) as name:
+            refused(f"http://{name}", f"{name} gives no token: its answer has none")
+
+
+def test_an_upload_without_a_place_is_told() -> None:
+    def answer(client: socket.socket) -> None:
+        status = "202 Accepted" if client.recv(4096).startswith(b"POST") else "404 Not Found"
+        client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    with server(answer) as name, pytest.raises(MachineError, match="gives no place to upload sha256:1 to"):
+        Repository(transport(f"http://{name}"), "a").put_blob("sha256:1", 1, lambda: io.BytesIO(b"1"))
 
 
 # --- credentials -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from helpers.specs import MINIMAL, decoded
 
 from buildspec.gates import keys
 from buildspec.plan.tags import Version
-from buildspec.release.ready import Sources, candidates, obstacles
+from buildspec.release.ready import Sources, candidates, flaws, obstacles
 
 SPEC = decoded(MINIMAL)
 COMMIT = "0123456789abcdef"
@@ -47,6 +47,16 @@ def test_what_was_tested_and_audited_is_ready() -> None:
     assert (one.stage, one.digest, [str(each) for each in one.platforms]) == ("app", "sha256:i", ["linux/amd64"])
 
 
+def test_a_bundle_is_of_the_sources_that_are_there() -> None:
+    assert [*flaws(SPEC, (), result(), COMMIT)] == []
+    assert [*flaws(SPEC, (), result(revision=f"{COMMIT}-dirty"), f"{COMMIT}-dirty")] == []
+    ((why, _),) = flaws(SPEC, (), result(), f"{COMMIT}-dirty")
+    assert why == "what was built is of 0123456789ab, and the sources are 0123456789ab-dirty"
+
+
+NO_VERDICT = "'app' for linux/amd64 has no verdict"
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
@@ -57,10 +67,17 @@ def test_what_was_tested_and_audited_is_ready() -> None:
         (result(images=[]), "'app' wasn't built"),
         (result(images="nonsense"), "'app' wasn't built"),
         (
-            result(images=[{"stage": "app", "digest": "x", "platforms": {"linux/arm64": {}}}]),
+            result(images=[{"stage": "app", "digest": "x", "platforms": {}}]),
             "'app' wasn't built for linux/amd64",
         ),
-        (result(verdicts=[{**VERDICT, "tested": "not yet"}]), "'app' for linux/amd64 has not been tested"),
+        (result(verdicts=[]), NO_VERDICT),
+        (result(verdicts="nonsense"), NO_VERDICT),
+        (result(verdicts=[{"stage": "app"}]), NO_VERDICT),
+        (result(verdicts=[{**VERDICT, "digest": "sha256:of-another-build"}]), NO_VERDICT),
+        (result(verdicts=[{**VERDICT, "stage": "other"}]), NO_VERDICT),
+        (result(verdicts=[{**VERDICT, "within-budget": "no"}]), "'app' for linux/amd64 is over its budget"),
+        (result(verdicts=[{**VERDICT, "tested": "not yet"}]), "no test is about 'app' for linux/amd64"),
+        (result(verdicts=[{**VERDICT, "audited": "not yet"}]), "'app' for linux/amd64 has not been audited"),
         (result(verdicts=[{**VERDICT, "tested": "failed"}]), "'app' for linux/amd64 failed `nox -s test`"),
         (result(verdicts=[{**VERDICT, "audited": "failed"}]), "'app' for linux/amd64 failed `nox -s audit`"),
         (result(verdicts=[{**VERDICT, "within-budget": False}]), "'app' for linux/amd64 is over its budget"),
