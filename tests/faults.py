@@ -8,7 +8,6 @@ x an image of each of two platforms. A case survives when the push ends well and
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
 import threading
@@ -22,13 +21,13 @@ import attrs
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 from helpers.layouts import archive
-from helpers.registry import Fault, Registry, proxy, registry
+from helpers.registry import MISSING, Fault, Registry, program, proxy, registry
 
 from buildspec.engine.contents import unpack
 from buildspec.engine.registry import Repository as Remote
 from buildspec.engine.registry import session
 from buildspec.engine.transport import Deadline, Transport
-from buildspec.errors import BuildspecError
+from buildspec.errors import BuildspecError, ExitCode
 from buildspec.release.moves import Move, Repository
 from buildspec.release.push import Image, Push, look
 
@@ -131,6 +130,9 @@ def run(case: Case, number: int, real: Registry, made: Image) -> str:
 
 def main() -> int:
     """Run all cases and print the table."""
+    if program() is None:
+        print(MISSING, file=sys.stderr)
+        return int(ExitCode.NOT_UP_TO_IT)
     start = time.monotonic()
     every = cases()
     lost: dict[Case, str] = {}
@@ -156,11 +158,6 @@ def main() -> int:
         print(f"LOST {case}: {why}")
     print(f"{len(every)} cases, {len(every) - len(lost)} survived; {time.monotonic() - start:.0f} s")
     return int(bool(lost))
-
-
-def digest_of(data: bytes) -> str:
-    """Of some bytes."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 if __name__ == "__main__":

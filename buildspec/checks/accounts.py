@@ -19,8 +19,7 @@ def account_exists(subject: Subject, name: str, stage: Stage) -> Iterator[Diagno
     base = subject.traits(name)
     there = {} if base is None else base.users
     by_id = {uid: account for account, uid in there.items()}
-    before = descent(subject, name).users
-    above = before[: len(before) - len(stage.users)]
+    above = descent(subject, stage.from_).users
     uids, gids = _numbers(subject, above)
     for index, account in enumerate(stage.users):
         user = subject.spec.users.get(account, UNKNOWN)

@@ -31,6 +31,12 @@ _FIRST, _LONGEST = 0.2, 8.0
 quarter, so that clients that failed together don't come back together.
 """
 _JITTER = 0.25
+_GARBLED = "DIGEST_INVALID"
+"""What a registry says of bytes with another digest. We have computed it, so they were changed on their way; or, with
+distribution's own registry, somebody else is writing the same blob this moment, and its link is read while it is empty.
+"""
+_TIMES = 3
+"""Times that is believed to pass."""
 # Signs of what another attempt doesn't change, as OpenSSL and the resolvers of glibc, musl and macOS word it.
 _HOPELESS = (
     (
@@ -131,7 +137,7 @@ class Transport:
             RefusedError: the registry says no, or there is no way to ask it.
             MachineError: it doesn't answer as wanted before the deadline.
         """
-        attempt, renewed = 0, False
+        attempt, renewed, garbled = 0, False, 0
         while True:
             why, wait = "", None
             try:
@@ -146,7 +152,8 @@ class Transport:
                     self._renew(scope, answer)
                     continue
                 why = _told(answer)
-                if answer.status_code not in TRANSIENT:
+                garbled += _GARBLED in why
+                if answer.status_code not in TRANSIENT and not (_GARBLED in why and garbled <= _TIMES):
                     raise RefusedError(
                         answer.status_code, f"{self.host} refuses {method} {_short(path)}: {why}", _fix(answer)
                     )

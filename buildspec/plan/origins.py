@@ -33,7 +33,6 @@ def trace(plan: Plan, stage: str, path: str) -> Traced:
         path: absolute.
     """
     by_name = {one.name: one for one in plan.stages}
-    folder = ""
     for _ in range(10_000):  # a plan has no circles, and fewer stages than this
         here = by_name.get(stage)
         if here is None:

@@ -20,12 +20,17 @@ from typing import Any
 from urllib.request import urlopen
 
 import attrs
-import pytest
 
 PROGRAM = "docker-registry"
 """Of Debian's package of the same name; `scripts/quickstart --test` unpacks it here."""
 UNPACKED = Path(__file__).parents[2] / ".nox" / "registry" / "usr" / "bin" / PROGRAM
+MISSING = f"{PROGRAM} isn't there; `scripts/quickstart --test` fetches it"
 _SECONDS = 20
+
+
+def program() -> str | None:
+    """The registry's program; None without one."""
+    return str(UNPACKED) if UNPACKED.is_file() else shutil.which(PROGRAM)
 
 
 def free_port() -> int:
@@ -59,11 +64,8 @@ def registry(folder: Path) -> Iterator[Registry]:
         f"http: {{ addr: '127.0.0.1:{port}' }}\n",
         encoding="utf-8",
     )
-    found = str(UNPACKED) if UNPACKED.is_file() else shutil.which(PROGRAM)
-    if found is None:
-        trouble = f"{PROGRAM} isn't there; `scripts/quickstart --test` fetches it"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(trouble)
-    assert found is not None
+    found = program()
+    assert found is not None, MISSING
     with (folder / "registry.log").open("wb") as log:
         child = subprocess.Popen([found, "serve", str(file)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:

@@ -134,6 +134,34 @@ def test_a_token_that_cannot_be_read_is_refused_at_once(body: str) -> None:
             refused(f"http://{name}", f"{name} gives no token: its answer has none")
 
 
+@pytest.mark.parametrize(("times", "ends"), [(1, "well"), (3, "well"), (4, "DIGEST_INVALID")])
+def test_bytes_that_were_changed_on_their_way_are_sent_again_a_few_times(
+    times: int, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildspec.engine.transport._FIRST", 0.01)
+    body = '{"errors": [{"code": "DIGEST_INVALID"}]}'
+    puts: list[bytes] = []
+
+    def answer(client: socket.socket) -> None:
+        asked = client.recv(4096)
+        if not asked.startswith(b"PUT"):
+            status, told = "404 Not Found", ""
+        else:
+            puts.append(asked)
+            status, told = ("400 Bad Request", body) if len(puts) <= times else ("201 Created", "")
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(told)}\r\nConnection: close\r\n\r\n"
+        client.sendall(f"{head}{told}".encode())
+
+    with server(answer) as name:
+        repository = Repository(transport(f"http://{name}"), "a")
+        if ends == "well":
+            repository.put_manifest("v1", b"{}", "application/json")
+            assert len(puts) == times + 1
+        else:
+            with pytest.raises(RefusedError, match=ends):
+                repository.put_manifest("v1", b"{}", "application/json")
+
+
 def test_an_upload_without_a_place_is_told() -> None:
     def answer(client: socket.socket) -> None:
         status = "202 Accepted" if client.recv(4096).startswith(b"POST") else "404 Not Found"

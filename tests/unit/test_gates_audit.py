@@ -12,6 +12,7 @@ from helpers.plans import planned
 from helpers.specs import MINIMAL, decoded
 
 from buildspec.engine.contents import ImageContents
+from buildspec.errors import MachineError
 from buildspec.gates.audit import RULES, Audited, Expected, Finding, audit, covers, name_of, unused
 from buildspec.gates.expected import expected, waivers_of
 from buildspec.spec.model import Waiver
@@ -62,6 +63,13 @@ def test_a_waiver_covers_nothing_else(at: str) -> None:
     assert not covers(waiver("", "file-capability"), FOUND, "web")
 
 
+def test_a_colon_of_a_path_is_its_own() -> None:
+    found = Finding(rule="setuid-file", path="/opt/a:b/su", message="x")
+    assert covers(waiver("/opt/a:b"), found, "web")
+    assert covers(waiver("web:/opt/a:b"), found, "web")
+    assert not covers(waiver("api:/opt/a:b"), found, "web")
+
+
 def test_a_setting_is_waived_by_its_path() -> None:
     found = Finding(rule="setuid-file", path="config.Env.TOKEN", message="x")
     assert covers(waiver("config.Env"), found, "web")
@@ -80,6 +88,42 @@ def test_what_is_waived_fails_nothing_and_is_told_apart(tmp_path: Path) -> None:
     assert found.passed
     assert {one.finding.rule for one in found.waived} == {"needless-program", "program-not-executable"}
     assert [one.at for one in unused(waivers, [found])] == ["/none"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"Env": 3}, "TypeError"),
+        ({"Entrypoint": {"a": 1}}, "TypeError|KeyError|AttributeError"),
+        ({"Labels": ["a"]}, "AttributeError"),
+        ({"Healthcheck": "CMD"}, "AttributeError"),
+        ({"ExposedPorts": 80}, "TypeError"),
+    ],
+)
+def test_an_image_of_another_form_is_told_without_a_traceback(
+    changed: dict[str, object], why: str, tmp_path: Path
+) -> None:
+    one = read(tmp_path / "image", archive({"app/": b"", **RIGHT}, config={**CONFIG, **changed}))
+    with pytest.raises(MachineError, match=f"web for linux/amd64 is no image as OCI has it: (?:{why}): "):
+        audited(one)
+
+
+def test_a_layer_that_is_no_tar_is_told_without_a_traceback(tmp_path: Path) -> None:
+    one = read(tmp_path / "image", archive({"app/": b"", **RIGHT}, config=CONFIG))
+    one.layers[0].file.write_bytes(b"no tar" * 500)
+    with pytest.raises(MachineError, match="web for linux/amd64 is no image as OCI has it: ReadError: "):
+        audited(one)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "\u0661"])
+def test_numbers_that_no_user_has_are_no_numbers(number: str, tmp_path: Path) -> None:
+    lines = f"app:x:{number}:1001::/app:/no\nroot:x:0:0::/root:/no\n"
+    one = read(
+        tmp_path / "image",
+        archive({"app/": b"", **RIGHT, "etc/passwd": lines.encode()}, config={**CONFIG, "User": f"{number}:{number}"}),
+    )
+    found = {each.finding.rule for each in audited(one).findings}
+    assert {"user-not-numeric", "user-without-account"} & found
 
 
 def test_a_warning_fails_nothing(tmp_path: Path) -> None:

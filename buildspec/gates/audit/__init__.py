@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
 from buildspec.engine.contents import ImageContents
+from buildspec.errors import MachineError
 from buildspec.gates.audit import files, programs, secrets, settings, statements
 from buildspec.gates.audit.subject import Expected, Finding, Rule, Subject, name_of, severity_of
 from buildspec.plan.model import Origin, Plan
@@ -110,13 +112,21 @@ def audit(
         waivers: of the specification, those that have ended left out.
         name: the delivered stage, or how the image is called.
         plan: what it was built by; findings then tell the stage and instruction they come from.
+
+    Raises:
+        MachineError: its configuration has other types than OCI's image-spec says, or a layer is no tar.
     """
     subject = Subject(image=image, expected=expected, secrets=hidden)
-    found = [
-        _located(attrs.evolve(one, rule=name_of(rule), severity=severity_of(rule)), image, name, plan)
-        for rule in RULES
-        for one in rule(subject)
-    ]
+    try:
+        found = [
+            _located(attrs.evolve(one, rule=name_of(rule), severity=severity_of(rule)), image, name, plan)
+            for rule in RULES
+            for one in rule(subject)
+        ]
+    except (tarfile.TarError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        # layers are read when a rule asks for them, and nothing holds a configuration of others to its form
+        why = f"{type(error).__name__}: {error}"
+        raise MachineError(f"{name} for {image.platform} is no image as OCI has it: {why}", "build it again") from error
     waived = [one for one in found if any(covers(waiver, one.finding, name) for waiver in waivers)]
     return Audited(
         image=name,
@@ -131,14 +141,14 @@ def covers(waiver: Waiver, finding: Finding, image: str) -> bool:
     """Whether a waiver is about a finding in an image.
 
     Args:
-        waiver: its `at` is a path, all below it included, or a pattern; perhaps after a stage and a colon.
+        waiver: its `at` is a path, all below it included, or a pattern; perhaps after a stage and a colon. A colon
+            of a path that begins with a slash is its own.
         finding: what was found.
         image: the delivered stage.
     """
-    stage, colon, rest = waiver.at.partition(":")
-    if colon and stage != image:
+    stage, _, at = waiver.at.partition(":") if ":" in waiver.at.partition("/")[0] else ("", "", waiver.at)
+    if stage and stage != image:
         return False
-    at = rest if colon else waiver.at
     if waiver.rule != finding.rule:
         return False
     path = finding.path

@@ -10,7 +10,7 @@ from buildspec.checks.credentials import could_be_one, named_like_one, token_in
 from buildspec.gates.audit.subject import Finding, Subject, warning
 from buildspec.spec.values import Signal, ValueProblemError
 
-_NUMERIC = re.compile(r"(?:0|[1-9][0-9]*)(?::(?:0|[1-9][0-9]*))?", re.ASCII)
+_NUMERIC = re.compile(r"(?:0|[1-9][0-9]{0,9})(?::(?:0|[1-9][0-9]{0,9}))?", re.ASCII)
 _LARGEST = 2**31 - 1
 _PORT = re.compile(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", re.ASCII)
 _SSH = 22

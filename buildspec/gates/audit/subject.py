@@ -67,7 +67,7 @@ class Subject:
     def uid(self) -> int | None:
         """Number of the user it runs as; None where that can't be told."""
         name = str(self.image.settings.get("User") or "0").partition(":")[0]
-        if name.isascii() and name.isdigit():
+        if is_number(name):
             return int(name)
         return next((int(one[2]) for one in self.accounts if one[0] == name), None)
 
@@ -75,7 +75,7 @@ class Subject:
     def gid(self) -> int | None:
         """Number of the group it runs as; None where that can't be told."""
         group = str(self.image.settings.get("User") or "0").partition(":")[2]
-        if group.isascii() and group.isdigit():
+        if is_number(group):
             return int(group)
         if group:
             return None
@@ -86,7 +86,7 @@ class Subject:
         """Lines of /etc/passwd that are right, in their seven fields."""
         lines = (self.image.content("/etc/passwd") or b"").decode(errors="replace").splitlines()
         fields = [tuple(line.split(":")) for line in lines]
-        return tuple(one for one in fields if len(one) == 7 and one[2].isdigit() and one[3].isdigit())
+        return tuple(one for one in fields if len(one) == 7 and is_number(one[2]) and is_number(one[3]))
 
     @cached_property
     def programs(self) -> Mapping[str, tuple[Member, Elf]]:
@@ -126,6 +126,11 @@ class Subject:
     def has_shell(self) -> bool:
         """Whether shell-form commands can run."""
         return self.image.resolve("/bin/sh") is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether it can be the number of a user or group: those have 32 bits."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
 
 
 Rule = Callable[[Subject], Iterator[Finding]]
