@@ -83,6 +83,12 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def reproduce(session: nox.Session) -> None:
+    """Build, build again without any cache, and compare."""
+    verb(session)
+
+
+@nox.session
 def bundle(session: nox.Session) -> None:
     """Write the tested images and all that goes with them into dist/."""
     verb(session)

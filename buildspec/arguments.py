@@ -90,6 +90,10 @@ def _of_plan(made: argparse.ArgumentParser) -> None:
 def _release(made: argparse.ArgumentParser) -> None:
     made.add_argument("release", nargs="?", default="", metavar="VERSION", help="what is released: v2.0.0")
     made.add_argument("--build-number", default="", metavar="NUMBER", help="as CI counts builds")
+    _selected(made)
+
+
+def _selected(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--platform",
         action="append",
@@ -128,6 +132,10 @@ def _of_bundle(made: argparse.ArgumentParser) -> None:
     made.set_defaults(platform=[], build_number="")
 
 
+def _of_reproduce(made: argparse.ArgumentParser) -> None:
+    made.set_defaults(release="", build_number="", no_cache=False, refresh=False)
+
+
 def _of_lock(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--check", action="store_true", help="write nothing; fail when a tag points at something else now"
@@ -161,6 +169,7 @@ VERBS: Mapping[str, Verb] = {
         "Build, then look for what shouldn't be in the images of every platform.",
         (_release, _of_build, _image, _of_audit, _frozen),
     ),
+    "reproduce": Verb("Build, build again without any cache, and compare.", (_selected, _of_reproduce, _frozen)),
     "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
     "bundle": Verb("Write the tested images and all that goes with them into dist/.", (_of_bundle,)),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     **dict.fromkeys(("check", "plan", "generate", "doctor"), "language"),
-    **dict.fromkeys(("build", "test", "audit"), "images"),
+    **dict.fromkeys(("build", "test", "audit", "reproduce"), "images"),
     **dict.fromkeys(("push", "rollback", "lock", "bundle"), "release"),
 }
 """Module of each verb, which has a function of its name."""

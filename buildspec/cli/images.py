@@ -353,3 +353,56 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout)
+
+
+# --- reproduce -------------------------------------------------------------------------------------------------
+
+
+def reproduce(arguments: argparse.Namespace) -> ExitCode:
+    """Build, build again without any cache, and compare the images of every platform."""
+    from buildspec.engine import files
+    from buildspec.engine.build import Options
+    from buildspec.engine.build import build as run
+    from buildspec.report.columns import columns
+
+    built = _build(arguments)
+    plan = built.result.plan
+    again = attrs.evolve(plan, targets=tuple(one for one in plan.targets if not one.gate and one.tag))
+    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        cache = Path(folder)
+        (files.cache_folder() / "debs").mkdir(parents=True, exist_ok=True)
+        (cache / "debs").symlink_to(files.cache_folder() / "debs")  # files by checksum: the mirror says which
+        around = attrs.evolve(built.around, cache=cache, say=lambda _: None, tell=lambda _: None)
+        print("\nbuilding all of it again, without any cache", flush=True)
+        second = run(again, around, Options(cache=False, tags=False), lambda _: None)
+    rows: list[tuple[str, ...]] = [("image", "platform", "first", "second", "")]
+    told: list[str] = []
+    for one, other in zip(built.result.images, second.images, strict=True):
+        for first, later in zip(one.platforms, other.platforms, strict=True):
+            same = first.digest == later.digest
+            digests = [each.digest.removeprefix("sha256:")[:12] for each in (first, later)]
+            rows.append((one.target.tag, str(first.platform), *digests, "the same" if same else "DIFFERS"))
+        if one.digest != other.digest:
+            told += _differences(one, other, built)
+    print("\n" + columns(rows))
+    if told:
+        raise StepError("\n".join(["the second build gave other images:", *told]), "see docs/reproducible.md")
+    return ExitCode.DONE
+
+
+def _differences(one: ImageResult, other: ImageResult, built: _Built) -> list[str]:
+    """The first difference for each platform of an image."""
+    from buildspec.engine.contents import read_archive
+    from buildspec.release.reproduce import difference
+
+    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        found = []
+        for name, image in (("first", one), ("second", other)):
+            place = Path(folder, name)
+            place.mkdir()
+            found.append(read_archive(built.around.driver.save(image.digest), place, image.digest))
+        lines = []
+        for first, second in zip(*found, strict=True):
+            if why := difference(first, second, built.result.plan, one.target.stage):
+                lines.append(f"  {one.target.name} for {first.platform}: {why}")
+    return lines

@@ -161,11 +161,11 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
             base = f"{spec.image.name}-{one.stage}"
             parts = form.parts(blobs, one.digest)
             every = [digest for part in parts for digest in part.blobs]
-            form.write_archive(fresh / f"{base}.oci.tar", blobs, one.digest, every, name)
+            oci.write_archive(fresh / f"{base}.oci.tar", blobs, one.digest, every, name)
             for part in parts:
                 own = f"{base}-{str(part.platform).replace('/', '-')}"
                 archive = fresh / f"{own}.oci.tar"
-                form.write_archive(archive, blobs, part.digest, part.blobs, name)
+                oci.write_archive(archive, blobs, part.digest, part.blobs, name)
                 files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
                 for end, document in scanner.scan(archive).items():
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))

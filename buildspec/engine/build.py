@@ -13,13 +13,14 @@ import attrs
 
 from buildspec.engine import files, images
 from buildspec.engine.assemble import AssembledBase, assemble_all, export, index
-from buildspec.engine.client import Driver, EngineFacts
+from buildspec.engine.client import Bake, Driver, EngineFacts
 from buildspec.engine.host import Secrets, find_secrets
 from buildspec.engine.invocation import request
 from buildspec.engine.later import Later
 from buildspec.engine.progress import Event, Progress
 from buildspec.engine.redact import Redactor
 from buildspec.engine.results import BuildResult, GateResult, ImageResult, StepTime
+from buildspec.engine.retime import retimed
 from buildspec.errors import MachineError
 from buildspec.plan.model import AssembledSource, Plan, Target, Where
 from buildspec.plan.printable import printable
@@ -61,6 +62,8 @@ class Options:
     """Use what was built before."""
     refresh: bool = False
     """Ask the Debian mirror for newer packages of assembled bases."""
+    tags: bool = True
+    """Move the images' tags."""
 
 
 @attrs.frozen
@@ -136,7 +139,9 @@ def build(
         found = [_image(target, digests, around) for target in plan.targets if not target.gate]
         gates = tuple(_gate(target, around) for target in plan.targets if target.gate)
         accept(found)
-        tagged = _tag([image for image in found if image.target.tag], before.result(), around.driver)
+        tagged = tuple(image for image in found if image.target.tag)
+        if options.tags:
+            tagged = _tag(tagged, before.result(), around.driver)
     return BuildResult(
         plan=plan,
         engine=around.engine,
@@ -153,28 +158,44 @@ def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options)
     """Run bake, without tags: an image that was finished before a gate failed must not have one."""
     shutil.rmtree(around.root / bake.GATES, ignore_errors=True)
     progress = Progress(Redactor(prepared.secrets.values), around.tell, _default_platforms(plan))
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-        metadata = Path(folder) / "metadata.json"
-        run = attrs.evolve(
-            request(plan, str(metadata), prepared.secrets.reads),
-            cwd=str(around.root),
-            cache=options.cache,
-            builder=around.builder,
-            plugin=around.engine.plugin,
-        )
+
+    def baked(run: Bake, progress: Progress) -> Mapping[str, str]:
         code = around.driver.bake(run, progress.feed)
         progress.finish()
         if code != 0:
             from buildspec.engine import failures
 
             raise failures.explain(plan, prepared.dockerfile, progress)
-        try:
-            told = json.loads(metadata.read_bytes())
-        except (OSError, ValueError) as error:
-            raise MachineError("buildx says it succeeded, and left no digests", "update buildx") from error
-    return progress, {
-        name: about.get("containerimage.digest", "") for name, about in told.items() if isinstance(about, Mapping)
-    }
+        return _digests(Path(run.metadata))
+
+    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+        run = attrs.evolve(
+            request(plan, f"{folder}/metadata.json", prepared.secrets.reads),
+            cwd=str(around.root),
+            cache=options.cache,
+            builder=around.builder,
+            plugin=around.engine.plugin,
+        )
+        digests = baked(run, progress)
+    delivered = {target.name: digests[target.name] for target in plan.targets if target.tag and target.name in digests}
+    if plan.facts.epoch is None:
+        return progress, digests
+
+    def quietly(run: Bake) -> Mapping[str, str]:
+        around.say("writing the images with the time of the sources")
+        return baked(run, Progress(Redactor(prepared.secrets.values), lambda _: None, _default_platforms(plan)))
+
+    return progress, {**digests, **retimed(delivered, run, quietly, around.driver, around.cache, plan.facts.epoch)}
+
+
+def _digests(metadata: Path) -> Mapping[str, str]:
+    """By target, what a run of bake left."""
+    try:
+        told = json.loads(metadata.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MachineError("buildx says it succeeded, and left no digests", "update buildx") from error
+    found = {name: about.get("containerimage.digest", "") for name, about in told.items() if isinstance(about, Mapping)}
+    return {name: digest for name, digest in found.items() if digest}
 
 
 def _image(target: Target, digests: Mapping[str, str], around: Surroundings) -> ImageResult:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -74,6 +75,9 @@ class Driver(Protocol):
 
     def save(self, digest: str) -> Iterable[bytes]:
         """The image as a tar: an OCI layout with all its platforms."""
+
+    def load(self, archive: Path) -> None:
+        """Take an image from such a tar."""
 
 
 @attrs.frozen(kw_only=True)
@@ -222,6 +226,19 @@ class Client:
                 f"the engine can't hand over the image {digest}:\n{_indented(error.output)}",
                 "the builder keeps images to itself: unset BUILDX_BUILDER, or use one with the docker driver",
             ) from error
+
+    def load(self, archive: Path) -> None:
+        """Take an image from a tar: an OCI layout with all its platforms.
+
+        Raises:
+            MachineError: the engine refuses.
+        """
+        from python_on_whales import DockerException
+
+        try:
+            self.whales.image.load(archive, quiet=True)
+        except DockerException as error:
+            raise MachineError(f"the engine can't take an image:\n{_indented(error.stderr or str(error))}") from error
 
 
 def parse_info(told: Mapping[str, Any]) -> EngineFacts:

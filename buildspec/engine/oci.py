@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
+import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildspec.errors import MachineError
+from buildspec.spec.values import Reference
 
 if TYPE_CHECKING:
     from buildspec.engine.layers import Layer
@@ -164,6 +167,82 @@ def _is_layout(dest: Path, top: bytes, sizes: Mapping[str, int]) -> bool:
     except OSError:
         return False
     return same and all(intact(dest, digest, size) for digest, size in sizes.items())
+
+
+def dated(store: Path, digest: str, created: str, instead_of: str) -> str:
+    """The same image, created at another time; returns its digest.
+
+    Args:
+        store: folder with `blobs/`, which gets what is new.
+        digest: of an index or manifest.
+        created: RFC 3339 time of the image and of its own part of the history.
+        instead_of: what stands there.
+    """
+    document = json.loads(blob(store, digest).read_bytes())
+    for entry in document.get("manifests", ()):
+        entry["digest"] = dated(store, entry["digest"], created, instead_of)
+        entry["size"] = blob(store, entry["digest"]).stat().st_size
+    if "config" in document:
+        config = json.loads(blob(store, document["config"]["digest"]).read_bytes())
+        for each in (config, *config.get("history", ())):
+            if each.get("created") == instead_of:
+                each["created"] = created
+        data = canonical(config)
+        document["config"] |= {"digest": put(store, data), "size": len(data)}
+    return put(store, canonical(document))
+
+
+def write_archive(file: Path, blobs: Mapping[str, Path], top: str, wanted: Iterable[str], name: str = "") -> None:
+    """Write an OCI layout as a tar whose bytes depend on its content alone.
+
+    Args:
+        file: to write.
+        blobs: files by digest.
+        top: digest of the index or manifest that it is about.
+        wanted: digests of all that belongs to it.
+        name: of the image, which `docker load` gives it; none when empty.
+
+    Raises:
+        MachineError: a blob is missing.
+    """
+    data = blob_of(blobs, top).read_bytes()
+    entry = {"mediaType": json.loads(data).get("mediaType") or INDEX, "digest": top, "size": len(data)}
+    if name:
+        full = str(Reference.parse(name))  # engines keep names in full
+        tag = full.rpartition(":")[2]
+        entry["annotations"] = {"io.containerd.image.name": full, "org.opencontainers.image.ref.name": tag}
+    index = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
+    with tarfile.open(file, "w", format=tarfile.GNU_FORMAT) as tar:
+        _add(tar, "oci-layout", io.BytesIO(canonical({"imageLayoutVersion": "1.0.0"})))
+        _add(tar, "index.json", io.BytesIO(index))
+        for folder in ("blobs", "blobs/sha256"):  # some readers make no folder that isn't listed
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        for digest in sorted({top, *wanted}):
+            with blob_of(blobs, digest).open("rb") as content:
+                _add(tar, f"blobs/{digest.replace(':', '/')}", content)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: Any) -> None:  # noqa: ANN401 - a file, open for reading
+    info = tarfile.TarInfo(name)
+    content.seek(0, io.SEEK_END)
+    info.size = content.tell()
+    content.seek(0)
+    info.mode = 0o644
+    tar.addfile(info, content)
+
+
+def blob_of(blobs: Mapping[str, Path], digest: str) -> Path:
+    """A blob of an archive.
+
+    Raises:
+        MachineError: the archive lacks it.
+    """
+    try:
+        return blobs[digest]
+    except KeyError:
+        raise MachineError(f"the engine's archive lacks {digest}", "build again") from None
 
 
 @contextmanager

@@ -7,11 +7,9 @@ scanner makes up anew each time (identifiers, times) is replaced by what follows
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,8 @@ import attrs
 
 from buildspec import __version__
 from buildspec.engine import oci
-from buildspec.errors import MachineError
 from buildspec.plan.model import AssembledSource, Plan
-from buildspec.spec.values import Platform, Reference
+from buildspec.spec.values import Platform
 
 CHECKSUMS = "SHA256SUMS"
 MANIFEST = "release.json"
@@ -68,58 +65,8 @@ def parts(blobs: Mapping[str, Path], index: str) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def write_archive(file: Path, blobs: Mapping[str, Path], top: str, wanted: Iterable[str], name: str) -> None:
-    """Write an OCI layout as a tar whose bytes depend on its content alone.
-
-    Args:
-        file: to write.
-        blobs: files by digest.
-        top: digest of the index or manifest that it is about.
-        wanted: digests of all that belongs to it.
-        name: of the image, which `docker load` gives it.
-
-    Raises:
-        MachineError: a blob is missing.
-    """
-    size = _file(blobs, top).stat().st_size
-    full = str(Reference.parse(name))  # engines keep names in full
-    entry = {
-        "mediaType": _document(blobs, top).get("mediaType") or oci.INDEX,
-        "digest": top,
-        "size": size,
-        "annotations": {"io.containerd.image.name": full, "org.opencontainers.image.ref.name": full.rpartition(":")[2]},
-    }
-    index = oci.canonical({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": [entry]})
-    with tarfile.open(file, "w", format=tarfile.GNU_FORMAT) as tar:
-        _add(tar, "oci-layout", io.BytesIO(oci.canonical({"imageLayoutVersion": "1.0.0"})))
-        _add(tar, "index.json", io.BytesIO(index))
-        for folder in ("blobs", "blobs/sha256"):  # some readers make no folder that isn't listed
-            info = tarfile.TarInfo(folder)
-            info.type, info.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(info)
-        for digest in sorted({top, *wanted}):
-            with _file(blobs, digest).open("rb") as content:
-                _add(tar, f"blobs/{digest.replace(':', '/')}", content)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: Any) -> None:  # noqa: ANN401 - a file, open for reading
-    info = tarfile.TarInfo(name)
-    content.seek(0, io.SEEK_END)
-    info.size = content.tell()
-    content.seek(0)
-    info.mode = 0o644
-    tar.addfile(info, content)
-
-
-def _file(blobs: Mapping[str, Path], digest: str) -> Path:
-    try:
-        return blobs[digest]
-    except KeyError:
-        raise MachineError(f"the engine's archive lacks {digest}", "build again") from None
-
-
 def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(_file(blobs, digest).read_bytes())
+    found: Mapping[str, Any] = json.loads(oci.blob_of(blobs, digest).read_bytes())
     return found
 
 

@@ -63,6 +63,8 @@ class FakeDriver:
     """Called while bake runs."""
     bakes: list[Bake] = attrs.Factory(list)
     tagged: list[tuple[str, str]] = attrs.Factory(list)
+    loaded: list[str] = attrs.Factory(list)
+    """Names of archives."""
 
     def facts(self) -> EngineFacts:
         return ENGINE
@@ -87,3 +89,6 @@ class FakeDriver:
 
     def save(self, digest: str) -> Iterable[bytes]:
         return [self.archives[digest]]
+
+    def load(self, archive: Path) -> None:
+        self.loaded.append(archive.name)

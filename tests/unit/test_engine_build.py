@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from helpers.images import image
 from helpers.plans import AMD64, ARM64, planned
 from helpers.progress import failed, follow, log, vertex
 
-from buildspec.engine import assemble, build, files
+from buildspec.engine import assemble, build, files, oci
 from buildspec.engine.build import Options, Surroundings, times
 from buildspec.engine.client import Bake
 from buildspec.engine.progress import Event
@@ -50,7 +51,9 @@ run = ["look"]
 env = "MADE_WITH"
 optional = true
 """
-PLAN = planned(STAGES)
+TIMED = planned(STAGES)
+PLAN = attrs.evolve(TIMED, facts=attrs.evolve(TIMED.facts, epoch=None))
+"""Without a time of the sources: the images stay as they were built."""
 TWO = attrs.evolve(
     PLAN, targets=(*PLAN.targets, attrs.evolve(PLAN.targets[0], name="debug", stage="debug", tag="web:debug"))
 )
@@ -155,6 +158,7 @@ def test_assembled_bases_are_laid_out_where_the_definition_names_them(
     here: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned('[stages.app]\nfrom = "core"\n')
+    plan = attrs.evolve(plan, facts=PLAN.facts)
     made = {
         one: assemble.AssembledBase(one, f"sha256:{one.platform}", 1, 1, {}, cached=True, seconds=0)
         for one in plan.recipes()
@@ -168,6 +172,85 @@ def test_assembled_bases_are_laid_out_where_the_definition_names_them(
     assert exported == [(both, here.root / "build/bases/core", "core")]
     contexts = json.loads(here.read("build/docker-bake.json"))["target"]["_common"]["contexts"]
     assert contexts == {"core": f"oci-layout://build/bases/core@{both}"}
+
+
+# --- times of files --------------------------------------------------------------------------------------------
+
+
+def layout(folder: Path) -> str:
+    """An image in a layout, as bake writes it; its digest."""
+    created = "1980-01-01T00:00:00Z"
+    history = [{"created": "2020-02-02T00:00:00Z"}, {"created": created}]
+    config = oci.canonical({"os": "linux", "architecture": "amd64", "created": created, "history": history})
+    about = {"digest": oci.put(folder, config), "size": len(config)}
+    manifest = oci.canonical({"config": about, "layers": []})
+    entry = {"digest": oci.put(folder, manifest), "size": len(manifest), "platform": {"os": "linux"}}
+    return oci.put(folder, oci.canonical({"manifests": [entry]}))
+
+
+@attrs.define
+class Rewritten(FakeDriver):
+    """One that writes images as layouts when it is asked to."""
+
+    documents: list[dict[str, Any]] = attrs.Factory(list)
+
+    def bake(self, run: Bake, each: Callable[[str], None]) -> int:
+        if run.targets:
+            made = layout(Path(run.metadata).parent / "app")
+            Path(run.metadata).write_text(json.dumps({"app": {"containerimage.digest": made}}), encoding="utf-8")
+        return super().bake(run, each)
+
+    def load(self, archive: Path) -> None:
+        with tarfile.open(archive) as tar:
+            read = [tar.extractfile(one) for one in tar if one.isfile()]
+            self.documents = [json.loads(one.read()) for one in read if one is not None]
+        super().load(archive)
+        (top,) = next(one["manifests"] for one in self.documents if "annotations" not in one and "manifests" in one)
+        self.local[top["digest"]] = top["digest"]
+
+
+def rewriting(monkeypatch: pytest.MonkeyPatch) -> Rewritten:
+    monkeypatch.setattr(
+        build,
+        "_image",
+        lambda target, digests, _: ImageResult(target=target, digest=digests[target.name], platforms=(), moved=False),
+    )
+    return Rewritten({"app": APP}, {APP: ARCHIVE})
+
+
+def test_images_are_written_again_with_a_constant_time(here: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    using = rewriting(monkeypatch)
+    result = here.run(using, TIMED, Options(cache=False))
+    first, second = using.bakes
+    folder = Path(second.metadata).parent
+    assert (first.cache, second.cache, second.targets) == (False, True, ("app",))
+    told = "rewrite-timestamp=true,source-date-epoch=315532800"
+    assert second.overrides == ("app.tags=", f"app.output=type=oci,tar=false,dest={folder}/app,{told}")
+    assert second.allow == (f"fs.write={folder}",)
+    assert using.loaded == ["image.tar"]
+    (config,) = [one for one in using.documents if "history" in one]
+    # the time of the sources stands for that of the build; the base keeps its own
+    assert config["created"] == "2023-11-14T22:13:20Z"
+    assert [one["created"] for one in config["history"]] == ["2020-02-02T00:00:00Z", "2023-11-14T22:13:20Z"]
+    assert [one.digest for one in result.images] == [using.tagged[0][1]] != [APP]
+
+
+def test_what_was_written_once_is_not_written_again_unless_the_engine_has_lost_it(
+    here: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    using = rewriting(monkeypatch)
+    digests = [here.run(using, TIMED).images[0].digest for _ in range(2)]
+    assert digests[0] == digests[1] != APP
+    assert [run.targets for run in using.bakes] == [(), ("app",), ()]
+    using.local.clear()
+    assert here.run(using, TIMED).images[0].digest == digests[0]
+    assert [run.targets for run in using.bakes[3:]] == [(), ("app",)]
+
+
+def test_a_build_may_leave_the_tags_where_they_are(here: Build) -> None:
+    using = driver()
+    assert [one.digest for one in here.run(using, options=Options(tags=False)).images] == [APP]
+    assert using.tagged == []
 
 
 # --- tags ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from helpers.layouts import archive
 from helpers.plans import AMD64, planned
 
 from buildspec.engine.contents import read_archive, unpack
-from buildspec.release.bundle import Part, finish, parts, provenance, settled, write_archive
+from buildspec.engine.oci import write_archive
+from buildspec.release.bundle import Part, finish, parts, provenance, settled
 
 DIGEST = f"sha256:{'1' * 64}"
 
