@@ -157,17 +157,24 @@ def build(
 def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options) -> tuple[Progress, Mapping[str, str]]:
     """Run bake, without tags: an image that was finished before a gate failed must not have one."""
     shutil.rmtree(around.root / bake.GATES, ignore_errors=True)
-    progress = Progress(Redactor(prepared.secrets.values), around.tell, _default_platforms(plan))
 
-    def baked(run: Bake, progress: Progress) -> Mapping[str, str]:
+    def baked(run: Bake, tell: Callable[[Event], None]) -> tuple[Progress, Mapping[str, str]]:
+        progress = Progress(Redactor(prepared.secrets.values), tell, _default_platforms(plan))
         code = around.driver.bake(run, progress.feed)
         progress.finish()
-        if code != 0:
-            from buildspec.engine import failures
+        if code == 0:
+            return progress, _digests(Path(run.metadata))
+        from buildspec.engine import failures
 
+        again = failures.attempt(progress)
+        if again is None or run in tried:
             raise failures.explain(plan, prepared.dockerfile, progress)
-        return _digests(Path(run.metadata))
+        around.say(f"{again.why}: building once more{'' if again.cache else ', without it'}")
+        second = attrs.evolve(run, cache=run.cache and again.cache)
+        tried.append(second)
+        return baked(second, tell)
 
+    tried: list[Bake] = []
     with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
         run = attrs.evolve(
             request(plan, f"{folder}/metadata.json", prepared.secrets.reads),
@@ -176,16 +183,17 @@ def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options)
             builder=around.builder,
             plugin=around.engine.plugin,
         )
-        digests = baked(run, progress)
+        progress, digests = baked(run, around.tell)
     delivered = {target.name: digests[target.name] for target in plan.targets if target.tag and target.name in digests}
     if plan.facts.epoch is None:
         return progress, digests
 
     def quietly(run: Bake) -> Mapping[str, str]:
         around.say("writing the images with the time of the sources")
-        return baked(run, Progress(Redactor(prepared.secrets.values), lambda _: None, _default_platforms(plan)))
+        return baked(run, lambda _: None)[1]
 
-    return progress, {**digests, **retimed(delivered, run, quietly, around.driver, around.cache, plan.facts.epoch)}
+    times = retimed(delivered, run, quietly, around.driver, around.cache, plan.facts.epoch)
+    return progress, {**digests, **times}
 
 
 def _digests(metadata: Path) -> Mapping[str, str]:

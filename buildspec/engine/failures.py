@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import attrs
+
 from buildspec.engine.progress import Progress, Step
 from buildspec.errors import BuildspecError, Diagnostic, MachineError, StepError
 from buildspec.plan.model import Origin, Plan
@@ -22,7 +24,16 @@ _MACHINE = (
         "the base {what} can't be fetched",
         "check its name and the network; where the specification has it, `--profile debian` needs no image registry",
     ),
-    (r"no space left on device", "the engine's disk is full", "run `docker buildx prune`, then build again"),
+    (
+        r"no space left on device",
+        "the engine's disk is full, of bytes or of inodes",
+        "run `docker buildx prune`, then build again; `df --inodes` shows the latter",
+    ),
+    (
+        r'no builder "[^"]*" found',
+        "the builder is gone",
+        "see `docker buildx ls`; unset BUILDX_BUILDER to use the engine's own",
+    ),
     (
         r"[Cc]annot connect to the Docker daemon|error reading from server: EOF|closing transport|connection refused",
         "the engine went away during the build",
@@ -34,6 +45,37 @@ _MACHINE = (
         "see the lines above",
     ),
 )
+
+_STALE = re.compile(
+    r"snapshot \S* ?does not exist: not found|invalid mutable ref|content digest sha256:\w+: not found"
+    r"|failed to mount \S*buildkit-mount\S*: .*no such file or directory"
+)
+"""What BuildKit says when something of its cache is gone: moby/buildkit, issues 4024, 1956 and 2961."""
+_EMULATOR = "qemu: uncaught target signal"
+"""What qemu says when it crashes, which depends on chance: tonistiigi/binfmt, issue 215."""
+
+
+@attrs.frozen
+class Attempt:
+    """A second one, which is known to help."""
+
+    why: str
+    cache: bool
+    """Whether it may use what was built before."""
+
+
+def attempt(progress: Progress) -> Attempt | None:
+    """Whether a failed bake is worth a second attempt.
+
+    Args:
+        progress: everything bake said.
+    """
+    step = next((one for one in progress.steps if one.error and one.stage), None)
+    if step is not None and "did not complete successfully" in step.error:
+        crashed = any(_EMULATOR in line for line in step.output)
+        return Attempt("the emulator crashed", cache=True) if crashed else None
+    told = "\n".join([*progress.text, *(one.error for one in progress.steps)])
+    return Attempt("something of BuildKit's cache is gone", cache=False) if _STALE.search(told) else None
 
 
 def explain(plan: Plan, dockerfile: Dockerfile, progress: Progress) -> BuildspecError:

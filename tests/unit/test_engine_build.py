@@ -253,6 +253,32 @@ def test_a_build_may_leave_the_tags_where_they_are(here: Build) -> None:
     assert using.tagged == []
 
 
+# --- second attempts -------------------------------------------------------------------------------------------
+
+LOST = "ERROR: failed to solve: parent snapshot sha256:c0 does not exist: not found"
+
+
+def test_a_build_that_failed_for_its_cache_is_done_once_more_without_it(here: Build) -> None:
+    using = driver(code=1, lines=[LOST])
+
+    def during(_: Bake) -> None:
+        using.code = 0 if len(using.bakes) == 2 else 1
+
+    using.during = during
+    here.run(using)
+    assert [run.cache for run in using.bakes] == [True, False]
+    assert "something of BuildKit's cache is gone: building once more, without it" in here.said
+    assert using.tagged == [("web:latest", APP)]
+
+
+def test_a_build_is_not_done_a_third_time(here: Build) -> None:
+    using = driver(code=1, lines=[LOST])
+    with pytest.raises(StepError, match="parent snapshot"):
+        here.run(using)
+    assert len(using.bakes) == 2
+    assert using.tagged == []
+
+
 # --- tags ----------------------------------------------------------------------------------------------------
 
 

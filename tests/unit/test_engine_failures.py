@@ -176,3 +176,52 @@ def test_what_nobody_has_seen_before_is_told_as_buildx_tells_it() -> None:
     error = explained("something new", "ERROR: odd")
     assert isinstance(error, StepError)
     assert error.message == "buildx failed:\n  something new\n  ERROR: odd"
+
+
+# --- what a second attempt helps against -----------------------------------------------------------------------
+
+
+def attempted(*lines: str) -> failures.Attempt | None:
+    progress, _ = follow(list(lines), {"deps": "linux/amd64"})
+    return failures.attempt(progress)
+
+
+GONE = "parent snapshot sha256:c032a7 does not exist: not found"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"ERROR: failed to solve: failed to prepare x as y: {GONE}",
+        "ERROR: failed to solve: snapshot  does not exist: not found",
+        "ERROR: failed to solve: error committing 5yhg: invalid mutable ref 0xc0: invalid",
+        "ERROR: failed to solve: content digest sha256:abc: not found",
+        "ERROR: cannot read: failed to mount /tmp/buildkit-mount36: [{Type:bind}]: no such file or directory",
+    ],
+)
+def test_a_cache_that_has_lost_something_is_not_used_again(said: str) -> None:
+    assert attempted(said) == failures.Attempt("something of BuildKit's cache is gone", cache=False)
+
+
+def test_a_crash_of_the_emulator_is_tried_again() -> None:
+    crashed = log("a", "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n")
+    step = [vertex("a", CI, 1), crashed, vertex("a", CI, 1, 2, error=failed("npm ci", 139))]
+    assert attempted(*step) == failures.Attempt("the emulator crashed", cache=True)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [vertex("a", CI, 1), log("a", f"{GONE}\n"), vertex("a", CI, 1, 2, error=failed("npm ci", 1))],
+        ['ERROR: failed to solve: failed to compute cache key: "/missing.txt": not found'],
+        ["ERROR: no space left on device"],
+    ],
+)
+def test_what_would_fail_again_is_not_tried_again(lines: list[str]) -> None:
+    assert attempted(*lines) is None
+
+
+def test_a_builder_that_is_gone_is_told() -> None:
+    error = explained('ERROR: no builder "mine" found')
+    assert isinstance(error, MachineError)
+    assert error.message.startswith("the builder is gone:")
