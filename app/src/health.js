@@ -1,11 +1,14 @@
 /** Health of the tool: its files and version, and, where a key is given, the API. Every question has a time limit. */
 
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
+import process from 'node:process';
 
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 const TIMEOUT_MS = 3000;
+/** Characters of an answer that are kept. */
+const MOST_OUTPUT = 65_536;
 const KEY_PATTERN = /^[\x21-\x7e]+$/;
 
 /** A check that did not pass; the message is safe to print. */
@@ -14,29 +17,73 @@ export class Unhealthy extends Error {
 }
 
 /**
+ * What a program prints until it ends or has taken too long. It runs in a process group of its own, which is ended with
+ * it: what it started and left behind would hold its output open, and stay in the container.
+ *
+ * @param {string[]} command program and arguments
+ * @param {{timeoutMs: number, env: NodeJS.ProcessEnv, signal?: AbortSignal}} options milliseconds to wait; environment;
+ *   ends it before its time
+ * @returns {Promise<{stdout: string, code: number | null, signal: string | null, late: boolean}>} what it printed, how it
+ *   ended, and whether it had to be
+ */
+function outcome([program, ...args], { timeoutMs, env, signal: interrupt }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: tmpdir(), env, detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    let stdout = '';
+    let late = false;
+    let ended;
+    const endGroup = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // nobody is left in it
+      }
+    };
+    const giveUp = () => {
+      late = ended === undefined;
+      endGroup();
+      finish(); // somebody who has left the group may hold the output open for ever
+    };
+    const timer = setTimeout(giveUp, timeoutMs);
+    interrupt?.addEventListener('abort', giveUp);
+    const finish = () => {
+      if (ended === undefined) return; // it is being killed, and must not be left to the container's first process
+      clearTimeout(timer);
+      interrupt?.removeEventListener('abort', giveUp);
+      child.stdout.destroy();
+      resolve({ stdout, ...ended, late });
+    };
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout = (stdout + text).slice(0, MOST_OUTPUT)));
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      ended = { code, signal };
+      endGroup();
+      if (late) finish();
+    });
+    child.once('close', finish);
+  });
+}
+
+/**
  * The version the tool answers with. It runs without the API key: the question needs none.
  *
  * @param {string} cli path of the tool's entry point
- * @param {{timeoutMs: number, env: NodeJS.ProcessEnv}} options milliseconds to wait; environment
+ * @param {{timeoutMs: number, env: NodeJS.ProcessEnv, signal?: AbortSignal}} options milliseconds to wait; environment;
+ *   ends the question before its time
  * @returns {Promise<string>} first line of the answer, such as `v2.0.0`
  * @throws {Unhealthy} where it is missing, fails, takes too long or answers something else
  */
-export async function askVersion(cli, { timeoutMs, env }) {
+export async function askVersion(cli, { timeoutMs, env, signal }) {
   try {
     accessSync(cli, constants.R_OK);
   } catch {
     throw new Unhealthy('claude-flow CLI not found');
   }
   const { CLAUDE_API_KEY: _, ...rest } = env;
-  const options = { timeout: timeoutMs, killSignal: 'SIGKILL', cwd: tmpdir(), env: rest };
-  const output = await new Promise((resolve, reject) => {
-    execFile(process.execPath, [cli, '--version'], options, (error, stdout) => {
-      if (error?.killed) reject(new Unhealthy(`claude-flow gave no version within ${timeoutMs} ms`));
-      else if (error) reject(new Unhealthy(`Failed to get claude-flow version (exit code ${error.code})`));
-      else resolve(stdout);
-    });
-  });
-  const version = output.split('\n', 1)[0].trim();
+  const told = await outcome([process.execPath, cli, '--version'], { timeoutMs, env: rest, signal });
+  if (told.late) throw new Unhealthy(`claude-flow gave no version within ${timeoutMs} ms`);
+  if (told.code !== 0) throw new Unhealthy(`Failed to get claude-flow version (${told.signal ?? `exit code ${told.code}`})`);
+  const version = told.stdout.split('\n', 1)[0].trim();
   if (!/^v\d+\.\d+\.\d+/.test(version)) throw new Unhealthy('Failed to get claude-flow version (no version in its answer)');
   return version;
 }
@@ -91,28 +138,20 @@ export async function askApi({ baseUrl, key, timeoutMs }) {
 }
 
 /**
- * Asks the API, where a key is given.
- *
- * @param {NodeJS.ProcessEnv} env CLAUDE_API_KEY (may be missing) and CLAUDE_BASE_URL
- * @param {{timeoutMs?: number}} [options] milliseconds to wait
- * @returns {Promise<void>} settled when the API answered, or there is no key to ask with
- * @throws {Unhealthy} where it did not answer
- */
-export async function checkApi(env, { timeoutMs = TIMEOUT_MS } = {}) {
-  const key = env.CLAUDE_API_KEY?.trim();
-  if (key) await askApi({ baseUrl: env.CLAUDE_BASE_URL, key, timeoutMs });
-}
-
-/**
  * The whole check, its questions asked side by side.
  *
  * @param {string} cli path of the tool's entry point
  * @param {NodeJS.ProcessEnv} env CLAUDE_API_KEY (may be missing) and CLAUDE_BASE_URL
- * @param {{timeoutMs?: number}} [options] milliseconds for each question
+ * @param {{timeoutMs?: number, signal?: AbortSignal}} [options] milliseconds for each question; ends them before their time
  * @returns {Promise<string>} the version
  * @throws {Unhealthy} for the first check that failed
  */
-export async function check(cli, env, { timeoutMs = TIMEOUT_MS } = {}) {
-  const [version] = await Promise.all([askVersion(cli, { timeoutMs, env }), checkApi(env, { timeoutMs })]);
-  return version;
+export async function check(cli, env, { timeoutMs = TIMEOUT_MS, signal } = {}) {
+  const key = env.CLAUDE_API_KEY?.trim();
+  const version = askVersion(cli, { timeoutMs, env, signal });
+  const api = key ? askApi({ baseUrl: env.CLAUDE_BASE_URL, key, timeoutMs }) : undefined;
+  // all have ended before one is told: the tool isn't left running when the API has failed
+  const [told, ...others] = await Promise.allSettled([version, api]);
+  for (const one of [...others, told]) if (one.status === 'rejected') throw one.reason;
+  return told.value;
 }

@@ -1,17 +1,21 @@
 /**
- * The image's health check: exit code 0 and the version, or 1 and what is wrong. With the argument `api`, the API alone
- * is asked: scripts/health-check.sh has the other questions.
+ * The image's health check: exit code 0 and the version, or 1 and what is wrong. With the argument `basic`, the API isn't
+ * asked.
  */
 
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { check, checkApi } from './health.js';
+import { check } from './health.js';
 
-const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
+const cli = process.env.CLAUDE_FLOW_CLI || fileURLToPath(new URL('./cli.js', import.meta.url));
+const env = { ...process.env };
+if (process.argv[2] === 'basic') delete env.CLAUDE_API_KEY;
+// An engine that has waited long enough asks it to end, and the tool it asked must end with it.
+const interrupted = new AbortController();
+process.once('SIGTERM', () => interrupted.abort());
 
 try {
-  if (process.argv[2] === 'api') await checkApi(process.env);
-  else process.stdout.write(`Health check passed - ${await check(cli, process.env)}\n`);
+  process.stdout.write(`Health check passed - ${await check(cli, env, { signal: interrupted.signal })}\n`);
   process.exit(0);
 } catch (error) {
   process.stdout.write(`${error.name === 'Unhealthy' ? error.message : `Health check failed: ${error.name}`}\n`);

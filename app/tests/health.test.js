@@ -1,14 +1,30 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, it } from 'node:test';
 import { Unhealthy, askApi, askVersion, check, modelsUrl } from '../src/health.js';
-import { ROOT, listen, plainEnvironment, run, serve, temporaryFolder } from './support.js';
+import { ROOT, listen, plainEnvironment, run, serve, start, temporaryFolder } from './support.js';
 
 const KEY = 'sk-test-0123456789';
 const GOOD_CLI = "console.log('v2.0.0\\nand more');";
+
+/** Whether a process runs; one that has ended and that nobody has asked for is not. */
+function alive(pid) {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function until(what) {
+  for (const end = Date.now() + 10_000; !what(); ) {
+    assert.ok(Date.now() < end, 'it never came true');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 const answerWith =
   (status, headers = {}) =>
@@ -120,6 +136,35 @@ describe('askVersion', () => {
   it('waits no longer than it is told', async (t) => {
     await unhealthy(ask(t, 'setInterval(() => {}, 1000);', { timeoutMs: 200 }), /no version within 200 ms/);
   });
+
+  it('tells a tool that is killed', (t) => unhealthy(ask(t, "process.kill(process.pid, 'SIGABRT');"), /\(SIGABRT\)/));
+
+  const leave = (detached) => `
+    import { spawn } from 'node:child_process';
+    import { writeFileSync } from 'node:fs';
+    const options = { stdio: 'inherit', detached: ${detached} };
+    const more = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20000)'], options);
+    writeFileSync(process.env.MARK, String(more.pid));
+    console.log('v2.0.0');
+    process.exit();`;
+
+  it('is not held up by what the tool leaves behind, and ends it', async (t) => {
+    const folder = temporaryFolder(t);
+    const begun = Date.now();
+    const env = plainEnvironment({ MARK: join(folder, 'pid') });
+    assert.equal(await ask(t, leave(false), { env }), 'v2.0.0');
+    assert.ok(Date.now() - begun < 10_000);
+    const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+    await until(() => !alive(pid));
+  });
+
+  it('answers in time though a process outside of its group holds the output', async (t) => {
+    const mark = join(temporaryFolder(t), 'pid');
+    const begun = Date.now();
+    assert.equal(await ask(t, leave(true), { timeoutMs: 3000, env: plainEnvironment({ MARK: mark }) }), 'v2.0.0');
+    assert.ok(Date.now() - begun < 10_000);
+    process.kill(Number(readFileSync(mark, 'utf8')), 'SIGKILL');
+  });
 });
 
 describe('check', () => {
@@ -177,11 +222,25 @@ describe('healthcheck.js', () => {
     assert.ok(!(stdout + stderr).includes(KEY));
   });
 
-  it('asks the API alone where it is told to, and nothing without a key', async (t) => {
-    const { url, requests } = await serve(t, answerWith(200));
-    const asked = await healthcheck(t, {}, { CLAUDE_API_KEY: KEY, CLAUDE_BASE_URL: url }, 'api');
-    assert.deepEqual([asked.code, asked.stdout, requests.length], [0, '', 1]);
-    const silent = await healthcheck(t, {}, { CLAUDE_BASE_URL: url }, 'api');
-    assert.deepEqual([silent.code, silent.stdout, requests.length], [0, '', 1]);
+  it('asks no API where it is told not to', async (t) => {
+    const { url, requests } = await serve(t, answerWith(500));
+    const env = { CLAUDE_API_KEY: KEY, CLAUDE_BASE_URL: url };
+    const { code, stdout } = await healthcheck(t, { 'cli.js': GOOD_CLI }, env, 'basic');
+    assert.deepEqual([code, stdout, requests.length], [0, 'Health check passed - v2.0.0\n', 0]);
+  });
+
+  it('ends the tool with itself when it is asked to end', async (t) => {
+    const folder = temporaryFolder(t, {
+      'cli.mjs': `import { writeFileSync } from 'node:fs';
+        writeFileSync(process.env.MARK, String(process.pid));
+        setInterval(() => {}, 1000);`,
+    });
+    const mark = join(folder, 'pid');
+    const env = plainEnvironment({ CLAUDE_FLOW_CLI: join(folder, 'cli.mjs'), MARK: mark });
+    const { child, ended } = start(t, [process.execPath, join(ROOT, 'src', 'healthcheck.js')], { env });
+    await until(() => existsSync(mark) && readFileSync(mark, 'utf8') !== '');
+    child.kill('SIGTERM');
+    assert.equal((await ended).code, 1);
+    assert.throws(() => process.kill(Number(readFileSync(mark, 'utf8')), 0), { code: 'ESRCH' });
   });
 });

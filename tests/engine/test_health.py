@@ -28,6 +28,13 @@ KEY = "sk-test-0123456789"
 HARD = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
 CHECKS = {"production": ("/usr/bin/node", "/app/dist/healthcheck.js"), "runtime": ("/usr/local/bin/health-check",)}
 """By stage: the program, and its arguments."""
+LEAVES = """
+const { spawn } = await import('node:child_process');
+spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20000)'], { stdio: 'inherit' });
+console.log('v2.0.0');
+process.exit();
+"""
+"""A tool that leaves a process behind, which holds its output open."""
 LIMIT = 8.0
 """Seconds: the limit of each question, and what a machine with other work takes to start a container."""
 
@@ -188,6 +195,11 @@ def test_an_api_that_never_answers_is_not_waited_for(ask: Callable[..., Said]) -
     ("cli", "told"),
     [
         ("process.exit(3);", "Failed to get claude-flow version (exit code 3)\n"),
+        ("process.kill(process.pid, 'SIGABRT');", "Failed to get claude-flow version (SIGABRT)\n"),
+        (
+            LEAVES,
+            "",
+        ),
         ("", "Failed to get claude-flow version (no version in its answer)\n"),
         ("console.log('hello');", "Failed to get claude-flow version (no version in its answer)\n"),
         ("setInterval(() => {}, 1000);", "claude-flow gave no version within 3000 ms\n"),
@@ -218,6 +230,31 @@ def test_the_basic_check_asks_no_api(images: Images) -> None:
     env = ["--env", "CLAUDE_BASE_URL=http://127.0.0.1:9", "--env", f"CLAUDE_API_KEY={KEY}"]
     done = docker("run", "--rm", *HARD, *env, "--entrypoint", program, images.names["runtime"], "basic")
     assert (done.returncode, done.stdout) == (0, "Health check passed - v2.0.0\n")
+
+
+@pytest.mark.parametrize("stage", CHECKS)
+@pytest.mark.parametrize("cli", ["console.log('v2.0.0');", "setInterval(() => {}, 1000);"], ids=["good", "hangs"])
+def test_nothing_of_it_stays_in_a_container_without_an_init(
+    cli: str, stage: str, images: Images, tmp_path: Path
+) -> None:
+    file = tmp_path / "cli.js"
+    file.write_text(cli, encoding="utf-8")
+    file.chmod(0o644)
+    sleeper = (
+        "--entrypoint",
+        "node" if stage == "runtime" else "/usr/bin/node",
+        "--volume",
+        f"{file}:/app/dist/cli.js:ro",
+    )
+    run = ("run", "--detach", "--no-healthcheck", *HARD, *sleeper, images.names[stage])
+    started = docker(*run, "-e", "setInterval(() => {}, 1000)").stdout.strip()
+    try:
+        for _ in range(2):
+            docker("exec", started, *CHECKS[stage])
+        processes = docker("top", started, "-eo", "pid,stat,args").stdout.splitlines()[1:]
+        assert len(processes) == 1, processes
+    finally:
+        docker("rm", "--force", started)
 
 
 @pytest.mark.parametrize("stage", CHECKS)
