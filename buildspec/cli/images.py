@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -157,13 +156,14 @@ def _within_budget(images: Sequence[ImageResult], last: Sizes, plan: Plan, aroun
 
 def _blamed(image: ImageResult, over: Collection[Platform], plan: Plan, around: Surroundings) -> list[str]:
     """What makes an image too big, on those platforms."""
+    from buildspec.engine import files
     from buildspec.engine.contents import read_archive
     from buildspec.gates.blame import blame
     from buildspec.report import budgets
 
     lines = []
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-        for one in read_archive(around.driver.save(image.digest), Path(folder), image.digest):
+    with files.scratch() as folder:
+        for one in read_archive(around.driver.save(image.digest), folder, image.digest):
             if one.platform in over:
                 lines += ["", f"largest layers of {image.target.name} for {one.platform}:"]
                 lines.append(budgets.blamed(blame(one, plan, image.target.stage)))
@@ -260,8 +260,8 @@ def audit(arguments: argparse.Namespace) -> ExitCode:
     waivers = waivers_of(spec, built.source.today)
     audited: list[Audited] = []
     for image in built.result.images:
-        with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-            contents = read_archive(built.around.driver.save(image.digest), Path(folder), image.digest)
+        with files.scratch() as folder:
+            contents = read_archive(built.around.driver.save(image.digest), folder, image.digest)
             hoped = expected(spec, image.target.name, plan.facts.epoch)
             audited += [rules.audit(one, hoped, hidden, waivers, image.target.name, plan) for one in contents]
     section = {"key": keys.key("audit", spec, keys.digests_of(built.result)), "results": text.document(audited)}
@@ -279,6 +279,7 @@ def _audit_others(arguments: argparse.Namespace) -> ExitCode:
     """Audit images that this project didn't build: of an archive, or of the engine by name."""
     import time
 
+    from buildspec.engine import files
     from buildspec.engine.client import Client
     from buildspec.engine.contents import read_archive
     from buildspec.gates import audit as rules
@@ -293,12 +294,12 @@ def _audit_others(arguments: argparse.Namespace) -> ExitCode:
     name = arguments.archive or arguments.image
     if arguments.archive and not Path(name).is_file():
         raise UsageError(f"--archive: there is no file '{name}'")
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+    with files.scratch() as folder:
         if arguments.archive:
-            contents = read_archive(Path(name), Path(folder))
+            contents = read_archive(Path(name), folder)
         else:
             digest = _local(Client(), name)
-            contents = read_archive(Client().save(digest), Path(folder), digest)
+            contents = read_archive(Client().save(digest), folder, digest)
         nothing = rules.Expected(now=int(time.time()))
         audited = [rules.audit(one, nothing, {}, waivers, name) for one in contents]
     if not audited:
@@ -368,8 +369,8 @@ def reproduce(arguments: argparse.Namespace) -> ExitCode:
     built = _build(arguments)
     plan = built.result.plan
     again = attrs.evolve(plan, targets=tuple(one for one in plan.targets if not one.gate and one.tag))
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-        cache = Path(folder)
+    with files.scratch() as folder:
+        cache = folder
         (files.cache_folder() / "debs").mkdir(parents=True, exist_ok=True)
         (cache / "debs").symlink_to(files.cache_folder() / "debs")  # files by checksum: the mirror says which
         around = attrs.evolve(built.around, cache=cache, say=lambda _: None, tell=lambda _: None)
@@ -392,10 +393,11 @@ def reproduce(arguments: argparse.Namespace) -> ExitCode:
 
 def _differences(one: ImageResult, other: ImageResult, built: _Built) -> list[str]:
     """The first difference for each platform of an image."""
+    from buildspec.engine import files
     from buildspec.engine.contents import read_archive
     from buildspec.release.reproduce import difference
 
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+    with files.scratch() as folder:
         found = []
         for name, image in (("first", one), ("second", other)):
             place = Path(folder, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -152,9 +151,9 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
         raise StepError("\n".join(["nothing can be bundled:", *(f"  {why}\n    {out}" for why, out in keeps)]))
     plan = planned(source, facts(machine_platform(), state, arguments), arguments)
     target = source.root / DIST
-    with oci.beside(target) as fresh, tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+    with oci.beside(target) as fresh, files.scratch() as folder:
         for one in candidates(result):
-            place = Path(folder) / one.digest.partition(":")[2]
+            place = folder / one.digest.partition(":")[2]
             place.mkdir()
             blobs = unpack(Client().save(one.digest), place)
             name = f"{spec.image.name}:{spec.image.deliver[one.stage] or 'latest'}"
@@ -271,8 +270,8 @@ def _carried_out(
 
     push.tell = tell
     try:
-        with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-            push.upload(_images(moves, Path(folder)) if digests else (), moves if digests else ())
+        with files.scratch() as folder:
+            push.upload(_images(moves, folder) if digests else (), moves if digests else ())
         push.tag_exact(moves)
         push.tag_moving(moves, again)
     except BaseException as error:

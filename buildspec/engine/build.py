@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -175,7 +174,7 @@ def _run(plan: Plan, around: Surroundings, prepared: Prepared, options: Options)
         return baked(second, tell)
 
     tried: list[Bake] = []
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
+    with files.scratch() as folder:
         run = attrs.evolve(
             request(plan, f"{folder}/metadata.json", prepared.secrets.reads),
             cwd=str(around.root),

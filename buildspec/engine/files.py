@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,47 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+ABANDONED = 60.0
+"""Seconds after which what no process holds is taken for left behind by one that was killed."""
+
+
+@contextmanager
+def folder_beside(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder of this process, gone at the end; those of processes that were killed are removed, too.
+
+    Args:
+        parent: of the folder.
+        prefix: of its name, and of theirs.
+    """
+    for one in parent.glob(f"{prefix}*"):
+        _remove_abandoned(one)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # let go by the kernel when this process ends, however it does
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def scratch() -> AbstractContextManager[Path]:
+    """A folder for what nobody needs afterwards: see `folder_beside`."""
+    return folder_beside(Path(tempfile.gettempdir()), f"buildspec-{os.getuid()}-")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with suppress(OSError):
+        if folder.is_symlink() or time.time() - folder.stat().st_mtime < ABANDONED:
+            return
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def cache_folder() -> Path:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildspec.engine import files
 from buildspec.errors import MachineError
 from buildspec.spec.values import Reference
 
@@ -248,17 +249,16 @@ def blob_of(blobs: Mapping[str, Path], digest: str) -> Path:
 @contextmanager
 def beside(dest: Path) -> Iterator[Path]:
     """A folder next to `dest`, gone at the end whatever happens."""
-    folder = Path(tempfile.mkdtemp(dir=dest.parent, prefix=f".{dest.name}-"))
-    folder.chmod(0o755)
-    try:
+    with files.folder_beside(dest.parent, f".{dest.name}-") as folder:
+        folder.chmod(0o755)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def swap(fresh: Path, dest: Path) -> None:
     """Put `fresh` where `dest` is, which may be absent, taken, or being replaced by another process."""
     for _ in range(20):
+        if _exchanged(fresh, dest):
+            return  # what was there is where `fresh` was, and goes with that
         try:
             fresh.rename(dest)
         except OSError as err:
@@ -272,6 +272,21 @@ def swap(fresh: Path, dest: Path) -> None:
             except FileNotFoundError:
                 continue
     raise MachineError(f"{dest} is replaced by other processes all the time", "try again")
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step, where the system can: renameat2(2), of Linux and most of its file systems."""
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+
+
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE, of linux/fcntl.h and linux/fs.h."""
 
 
 def _link(source: Path, dest: Path) -> None:

