@@ -96,7 +96,7 @@ def bundle(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Record what the image references point at now, in buildspec.lock."""
+    """Record what image references point at and bases are assembled from, in buildspec.lock."""
     verb(session)
 
 

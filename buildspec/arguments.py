@@ -68,7 +68,7 @@ def _add_options(made: argparse.ArgumentParser, verb: str) -> None:
 
 def _frozen(made: argparse.ArgumentParser) -> None:
     made.add_argument(
-        "--frozen", action="store_true", help="refuse references that buildspec.lock doesn't have; for CI"
+        "--frozen", action="store_true", help="refuse references and bases that buildspec.lock doesn't have; for CI"
     )
 
 
@@ -141,6 +141,7 @@ def _of_lock(made: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="write nothing; fail when a tag points at something else now"
     )
     made.add_argument("--time-limit", type=float, default=120.0, metavar="SECONDS", help="for all registries (120)")
+    made.set_defaults(platform=[], build_number="", release="")
 
 
 def _of_generate(made: argparse.ArgumentParser) -> None:
@@ -173,7 +174,7 @@ VERBS: Mapping[str, Verb] = {
     "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
     "bundle": Verb("Write the tested images and all that goes with them into dist/.", (_of_bundle,)),
-    "lock": Verb("Record what the image references point at now, in buildspec.lock.", (_of_lock,)),
+    "lock": Verb("Record what image references point at and bases are assembled from, in buildspec.lock.", (_of_lock,)),
     "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from buildspec.cli.loading import facts, loaded, planned
+from buildspec.cli.loading import facts, loaded, planned, say_what_base_is_not_locked
 from buildspec.errors import BuildspecError, ExitCode, MachineError, StepError, UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _build(arguments: argparse.Namespace) -> _Built:
     source = loaded(arguments)
     engine = _fit(asked.result())
     found = planned(source, facts(engine.native, state.result(), arguments), arguments)
+    say_what_base_is_not_locked(source, found, arguments)
     folder = source.root / FOLDER
     before = files.read_json(folder / RESULT)
     last = budgets.read_sizes(files.read_json(folder / SIZES))
@@ -111,7 +112,12 @@ def _build(arguments: argparse.Namespace) -> _Built:
     )
     try:
         with shown:
-            options = Options(cache=not arguments.no_cache, refresh=arguments.refresh)
+            options = Options(
+                cache=not arguments.no_cache,
+                refresh=arguments.refresh,
+                packages=source.lock.packages,
+                frozen=arguments.frozen,
+            )
             result = run(found, around, options, lambda images: _within_budget(images, last, found, around))
     except (BuildspecError, KeyboardInterrupt) as error:
         why = error if isinstance(error, BuildspecError) else StepError("interrupted")

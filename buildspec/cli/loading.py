@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -37,15 +37,26 @@ def say_what_is_not_locked(source: Source, arguments: argparse.Namespace) -> Non
     Raises:
         SpecError: `--frozen` was given, and one isn't locked.
     """
-    from buildspec.spec.lock import NAME, references
+    from buildspec.spec.lock import references
 
-    missing = source.lock.missing(references([source.spec]))
+    _say_missing(source, references([source.spec]), arguments, "its tag is taken as it is today")
+
+
+def _say_missing(source: Source, wanted: Iterable[str], arguments: argparse.Namespace, then: str) -> None:
+    from buildspec.spec.lock import NAME
+
+    missing = source.lock.missing(wanted)
     frozen = getattr(arguments, "frozen", False)
     if missing and (frozen or source.lock.there):
         told = f"{NAME} has no {', '.join(missing)}"
         if frozen:
             raise SpecError([Diagnostic("not-locked", f"{told}; run `nox -s lock`")])
-        print(f"{told}, so its tag is taken as it is today; `nox -s lock` records it", file=sys.stderr)
+        print(f"{told}, so {then}; `nox -s lock` records it", file=sys.stderr)
+
+
+def say_what_base_is_not_locked(source: Source, plan: Plan, arguments: argparse.Namespace) -> None:
+    """The same for the bases that a plan assembles."""
+    _say_missing(source, [one.name for one in plan.recipes()], arguments, "it is made from today's packages")
 
 
 def examined_with_profiles(arguments: argparse.Namespace) -> tuple[Examined, Sequence[Diagnostic]]:

@@ -182,30 +182,46 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
 
 
 def lock(arguments: argparse.Namespace) -> ExitCode:
-    """Record what the image references point at now; with `--check`, say whether that has changed."""
+    """Record what image references point at and what bases are assembled from; with `--check`, whether that changed."""
     from buildspec.cli.loading import every_profile
     from buildspec.engine import files
+    from buildspec.engine.assemble import assemble_all
+    from buildspec.engine.host import Revision, machine_platform
     from buildspec.engine.pins import resolve
     from buildspec.spec import lock as form
 
     sources = every_profile(arguments)
+    before = sources[0].lock
     wanted = form.references(one.spec for one in sources)
-    if not wanted:
-        print("no base is taken by a tag: there is nothing to lock")
+    known = facts(machine_platform(), Revision("", None), arguments)
+    recipes = {recipe: None for one in sources for recipe in planned(one, known, arguments).recipes()}
+    if not wanted and not recipes:
+        print("no base is taken by a tag or assembled: there is nothing to lock")
         return ExitCode.DONE
     entries = resolve(wanted, arguments.time_limit)
-    before = sources[0].lock.entries
-    changed = [one for one, entry in entries.items() if before.get(one) != entry]
-    changed += [one for one in before if one not in entries]
-    for reference in changed:
-        old, new = before.get(reference), entries.get(reference)
-        print(f"{reference}: {old.digest if old else 'not locked'} -> {new.digest if new else 'not wanted any more'}")
+    made = assemble_all([*recipes], files.cache_folder(), say=print, refresh=True) if recipes else {}
+    packages = {recipe.name: base.packages for recipe, base in made.items()}
+    changes = []
+    for name in {**before.entries, **entries}:
+        old, new = before.entries.get(name), entries.get(name)
+        if old != new:
+            changes.append(
+                f"{name}: {old.digest if old else 'not locked'} -> {new.digest if new else 'not wanted any more'}"
+            )
+    for name in {**before.packages, **packages}:
+        if name not in packages:
+            changes.append(f"{name}: not wanted any more")
+        elif name not in before.packages:
+            changes.append(f"{name}: not locked -> {len(packages[name])} packages")
+        elif told := form.difference(before.packages[name], packages[name]):
+            changes.append(f"{name}: {told}")
+    print("".join(f"{line}\n" for line in changes), end="")
     if arguments.check:
-        if changed:
+        if changes:
             raise StepError(f"{form.NAME} is stale", "run `nox -s lock`, and review what has changed")
         print(f"{form.NAME}: as it should be")
         return ExitCode.DONE
-    written = files.write(sources[0].root / form.NAME, form.text(entries))
+    written = files.write(sources[0].root / form.NAME, form.text(entries, packages))
     print(f"{form.NAME}: {'written' if written else 'nothing has changed'}")
     return ExitCode.DONE
 

@@ -28,6 +28,7 @@ from buildspec.plan.stages import UNAVAILABLE_MARK
 from buildspec.render import bake
 from buildspec.render.dockerfile import Dockerfile
 from buildspec.render.dockerfile import render as render_dockerfile
+from buildspec.spec import lock
 from buildspec.spec.values import Platform
 
 BASES = f"{bake.FOLDER}/bases"
@@ -63,6 +64,10 @@ class Options:
     """Ask the Debian mirror for newer packages of assembled bases."""
     tags: bool = True
     """Move the images' tags."""
+    packages: Mapping[str, Mapping[str, str]] = attrs.Factory(dict)
+    """Versions by name that bases were locked with, by `Recipe.name`."""
+    frozen: bool = False
+    """Fail where a base can't be had with those."""
 
 
 @attrs.frozen
@@ -75,20 +80,20 @@ class Prepared:
     """By recipe key."""
 
 
-def prepare(plan: Plan, around: Surroundings, *, refresh: bool = False) -> Prepared:
+def prepare(plan: Plan, around: Surroundings, options: Options) -> Prepared:
     """Assemble bases, find secrets, and write Dockerfile, bake definition and plan.
 
     Args:
         plan: what to build.
         around: where.
-        refresh: ask the mirror for newer packages.
+        options: how.
 
     Raises:
-        MachineError: a secret, a tool or a mirror is missing.
+        MachineError: a secret, a tool or a mirror is missing, or a base can't be had as it was locked.
         UsageError: a package or suite doesn't exist.
     """
     secrets = find_secrets(plan, around.root, around.environ)
-    bases = assemble_all(plan.recipes(), around.cache, say=around.say, refresh=refresh) if plan.recipes() else {}
+    bases = _assembled(plan.recipes(), around, options) if plan.recipes() else {}
     layouts = {
         source.name: _layout(source, bases, around) for source in plan.sources if isinstance(source, AssembledSource)
     }
@@ -99,6 +104,22 @@ def prepare(plan: Plan, around: Surroundings, *, refresh: bool = False) -> Prepa
     files.write_json(around.root / bake.DEFINITION, definition)
     files.write_json(around.root / bake.FOLDER / "plan.json", printable(plan))
     return Prepared(dockerfile, secrets, {recipe.key(): base for recipe, base in bases.items()})
+
+
+def _assembled(recipes: Sequence[Recipe], around: Surroundings, options: Options) -> Mapping[Recipe, AssembledBase]:
+    """All bases, those that are locked with the packages they were locked with as far as the mirror has them."""
+    made = dict(assemble_all(recipes, around.cache, say=around.say, refresh=options.refresh))
+    wanted = {one: options.packages[one.name] for one in recipes if one.name in options.packages}
+    stale = [one for one, versions in wanted.items() if made[one].cached and made[one].packages != versions]
+    if stale:  # made from what the mirror had before it was locked
+        made |= assemble_all(stale, around.cache, say=around.say, refresh=True)
+    for one, versions in wanted.items():
+        if told := lock.difference(versions, made[one].packages):
+            why = f"{lock.NAME} has other packages for the base {one.title} than the mirror now: {told}"
+            if options.frozen:
+                raise MachineError(why, "run `nox -s lock`, and review what has changed")
+            around.say(why)
+    return made
 
 
 def _layout(source: AssembledSource, bases: Mapping[Recipe, AssembledBase], around: Surroundings) -> str:
@@ -129,7 +150,7 @@ def build(
         around.root / bake.FOLDER / ".lock",
         lambda: around.say("another build of this folder runs; waiting for it"),
     ):
-        prepared = prepare(plan, around, refresh=options.refresh)
+        prepared = prepare(plan, around, options)
         asked = time.monotonic()
         before = Later(lambda: around.driver.digest_of(tags))
         progress, digests = _run(plan, around, prepared, options)

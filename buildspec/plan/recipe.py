@@ -54,6 +54,11 @@ class Recipe:
         kind = "configured" if self.configured else "with a shell" if self.shell else "distroless"
         return f"{self.suite} {self.platform} {kind}"
 
+    @property
+    def name(self) -> str:
+        """What it is called in a lock file: the title, and the start of the key."""
+        return f"{self.title} {self.key()[:12]}"
+
     def key(self) -> str:
         """Sha256 in hex of everything that decides the result but the packages' versions."""
         form = json.dumps({"format": FORMAT, **attrs.asdict(self)}, sort_keys=True, separators=(",", ":"))

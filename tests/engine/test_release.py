@@ -25,6 +25,9 @@ from buildspec.engine.registry import Repository as Remote
 from buildspec.errors import BuildspecError, MachineError
 from buildspec.release.moves import Repository
 from buildspec.release.push import Image, Push, look
+from buildspec.spec.lock import Lock
+from buildspec.spec.lock import read as read_lock
+from buildspec.spec.lock import text as lock_text
 from engine.conftest import CopyOf
 from engine.project import PLATFORMS, Project, docker
 from engine.test_claude_flow import CHECKOUT, PROFILE, SECONDS
@@ -479,6 +482,30 @@ def test_references_are_locked_and_a_tag_that_moves_changes_nothing(
     assert f"{first.digest} -> {second.digest}" in stale.out
     project.run("lock").good()
     assert f"{where}:1@{second.digest}" in project.run("plan").good().out
+
+
+def test_packages_of_assembled_bases_are_locked(copied: CopyOf) -> None:
+    project = copied("hello")
+    frozen = project.build("--frozen")
+    assert frozen.code == 2
+    assert "error[not-locked]: buildspec.lock has no trixie linux/amd64" in frozen.err
+    locked = project.run("lock").good()
+    assert re.search(r"trixie linux/arm64 with a shell \w{12}: not locked -> \d+ packages", locked.out)
+    project.build("--frozen").good()
+    file = project.root / "buildspec.lock"
+    before = file.read_text(encoding="utf-8")
+    assert re.search(r'(?m)^  "dash [0-9][^"]*",$', before)
+    project.run("lock", "--check").good()
+    # as if it had been locked when the mirror had another version
+    root = Lock(packages={name: {**one, "dash": "0.1"} for name, one in read_lock(project.root).packages.items()})
+    file.write_text(lock_text({}, root.packages), encoding="utf-8")
+    stale = project.run("lock", "--check")
+    assert stale.code == 1
+    assert "dash 0.1 -> " in stale.out
+    refused = project.build("--frozen")
+    assert refused.code == 3
+    assert "buildspec.lock has other packages for the base trixie linux/" in refused.err
+    assert "dash 0.1 -> " in project.build().good().told
 
 
 def test_a_reference_that_cannot_be_resolved_locks_nothing(copied: CopyOf, real: tuple[Registry, Registry]) -> None:

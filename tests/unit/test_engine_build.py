@@ -174,6 +174,59 @@ def test_assembled_bases_are_laid_out_where_the_definition_names_them(
     assert contexts == {"core": f"oci-layout://build/bases/core@{both}"}
 
 
+OTHER = {"dash": "2"}
+
+
+def bases(monkeypatch: pytest.MonkeyPatch, *, cached: bool, newest: Mapping[str, str]) -> list[bool]:
+    """Bases with version 1 of `dash`, cached or not, and what the mirror has; whether it was asked, each time."""
+    asked: list[bool] = []
+
+    def assemble_all(
+        recipes: Sequence[Any], *_: object, refresh: bool, say: object
+    ) -> dict[Any, assemble.AssembledBase]:
+        asked.append(refresh)
+        packages = newest if refresh or not cached else {"dash": "1"}
+        return {
+            one: assemble.AssembledBase(one, "sha256:x", 1, 1, packages, cached=cached and not refresh, seconds=0)
+            for one in recipes
+        }
+
+    monkeypatch.setattr(build, "assemble_all", assemble_all)
+    monkeypatch.setattr(build, "index", lambda *_: "sha256:i")
+    monkeypatch.setattr(build, "export", lambda *_: None)
+    return asked
+
+
+ASSEMBLED = attrs.evolve(planned('[stages.app]\nfrom = "core"\n'), facts=PLAN.facts)
+
+
+def locked(versions: Mapping[str, str], *, frozen: bool = False) -> Options:
+    return Options(packages={one.name: versions for one in ASSEMBLED.recipes()}, frozen=frozen)
+
+
+def test_a_cached_base_is_made_anew_when_it_was_locked_with_other_packages(
+    here: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = bases(monkeypatch, cached=True, newest=OTHER)
+    here.run(driver(), ASSEMBLED, locked({"dash": "1"}))
+    assert asked == [False]
+    here.run(driver(), ASSEMBLED, locked(OTHER, frozen=True))
+    assert asked == [False, False, True]
+    assert not any("buildspec.lock" in line for line in here.said)
+
+
+def test_a_base_that_cannot_be_had_as_it_was_locked_is_told_or_refused(
+    here: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases(monkeypatch, cached=False, newest=OTHER)
+    here.run(driver(), ASSEMBLED, locked({"dash": "1"}))
+    why = "has other packages for the base trixie linux/amd64 distroless than the mirror now: dash 1 -> 2"
+    assert f"buildspec.lock {why}" in here.said
+    with pytest.raises(MachineError, match=why) as raised:
+        here.run(driver(), ASSEMBLED, locked({"dash": "1"}, frozen=True))
+    assert "nox -s lock" in raised.value.fix
+
+
 # --- times of files --------------------------------------------------------------------------------------------
 
 

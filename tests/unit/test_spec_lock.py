@@ -10,7 +10,7 @@ from helpers.specs import MINIMAL, decoded, told, write
 from buildspec.plan.model import Facts, ImageSource
 from buildspec.plan.planner import make_plan
 from buildspec.spec.load import Selection, load
-from buildspec.spec.lock import NAME, Entry, Lock, read, references, text
+from buildspec.spec.lock import NAME, Entry, Lock, difference, read, references, text
 from buildspec.spec.values import Platform
 
 NODE = "docker.io/library/node:20-alpine"
@@ -63,6 +63,41 @@ def test_without_a_file_nothing_is_locked(tmp_path: Path) -> None:
 def test_a_file_that_was_changed_by_hand_is_told(old: str, new: str, why: str, tmp_path: Path) -> None:
     (line,) = told(lambda: locked(tmp_path, text(ENTRIES).replace(old, new)))
     assert line == f"-:- bad-lock: {NAME} {why}; run `nox -s lock`"
+
+
+BASE = "trixie linux/amd64 distroless 0123456789ab"
+PACKAGES = {BASE: {"zlib1g": "1:1.3", "base-files": "13.8"}}
+
+
+def test_packages_are_written_and_read_back_too(tmp_path: Path) -> None:
+    written = text(ENTRIES, PACKAGES)
+    assert '  "base-files 13.8",\n  "zlib1g 1:1.3",\n' in written
+    lock = locked(tmp_path, written)
+    assert (dict(lock.packages), dict(lock.entries)) == (PACKAGES, ENTRIES)
+    assert lock.missing([NODE, BASE, "another"]) == ("another",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("zlib1g 1:1.3", "zlib1g 1:1.4", f"was changed by hand: the checksum of '{BASE}' is another"),
+        ("0123456789ab", "0123456789ac", "was changed by hand: the checksum of 'trixie"),
+        ("zlib1g 1:1.3", "zlib1g", f"has no versions for '{BASE}'"),
+        ("versions =", "version =", f"has no versions for '{BASE}'"),
+    ],
+)
+def test_packages_that_were_changed_by_hand_are_told(old: str, new: str, why: str, tmp_path: Path) -> None:
+    written = text({}, PACKAGES).replace(
+        f"{old} =" if old == "versions" else old, f"{new} =" if old == "versions" else new
+    )
+    (line,) = told(lambda: locked(tmp_path, written))
+    assert why in line
+
+
+def test_a_difference_names_a_few_packages() -> None:
+    assert difference({"a": "1"}, {"a": "1"}) == ""
+    before, after = {"a": "1", "b": "1", "c": "1", "x": "1"}, {"a": "2", "c": "1", "d": "1", "x": "2"}
+    assert difference(before, after) == "a 1 -> 2, b 1 -> (none), d (none) -> 1 and 1 more"
 
 
 def test_a_conflict_that_was_left_in_is_told_at_its_place(tmp_path: Path) -> None:
