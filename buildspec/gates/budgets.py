@@ -73,21 +73,22 @@ def verdicts(image: ImageResult, before: Sizes | None = None) -> Iterator[Verdic
                 )
 
 
-def read_sizes(document: object) -> Sizes:
+def read_sizes(document: Mapping[str, object]) -> Sizes:
     """Sizes of the last build, from what `written_sizes` left; whatever is malformed is left out.
 
     Args:
         document: as JSON holds it.
     """
     found: dict[tuple[str, str, str], int] = {}
-    for one in document if isinstance(document, list) else ():
+    listed = document.get("sizes")
+    for one in listed if isinstance(listed, list) else ():
         match one:
             case {"stage": str(stage), "platform": str(platform), "kind": str(kind), "bytes": int(size)}:
                 found[stage, platform, kind] = size
     return found
 
 
-def written_sizes(last: Sizes, images: Iterable[ImageResult]) -> list[dict[str, str | int]]:
+def written_sizes(last: Sizes, images: Iterable[ImageResult]) -> dict[str, object]:
     """What to hold the next build against, as JSON holds it: of stages that weren't built now, what was known.
 
     Args:
@@ -101,4 +102,4 @@ def written_sizes(last: Sizes, images: Iterable[ImageResult]) -> list[dict[str, 
             if one.unpacked is not None:
                 found[image.target.name, str(one.platform), "unpacked"] = one.unpacked
     keys = ("stage", "platform", "kind")
-    return [{**dict(zip(keys, key, strict=True)), "bytes": size} for key, size in sorted(found.items())]
+    return {"sizes": [{**dict(zip(keys, key, strict=True)), "bytes": size} for key, size in sorted(found.items())]}

@@ -246,38 +246,8 @@ def test_generated_files_build_without_us(copied: CopyOf) -> None:
 # --- building anew -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def anew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, Archive]]:
-    """The same sources, built twice without a cache and for the same moment."""
-    project = copy_of("tally", tmp_path_factory.mktemp("anew"))
-    found = []
-    for _ in range(2):
-        project.build("--no-cache", env={"SOURCE_DATE_EPOCH": "1700000000"}).good()
-        found.append(saved(f"{project.name}:latest"))
-    yield found[0], found[1]
-    project.remove_images()
-
-
-def test_building_anew_gives_the_same_files_and_configuration(anew: tuple[Archive, Archive]) -> None:
-    for target in PLATFORMS:
-        one, other = (_content(archive, archive.manifests()[target]) for archive in anew)
-        assert one == other
-
-
-@pytest.mark.xfail(
-    reason="the engine's own exporter can't rewrite the times of files that a step wrote: it always unpacks, and "
-    "rewrite-timestamp conflicts with that"
-)
-def test_building_anew_gives_the_same_digests(anew: tuple[Archive, Archive]) -> None:
-    assert anew[0].manifests() == anew[1].manifests()
-
-
-def _content(archive: Archive, manifest: str) -> tuple[object, ...]:
-    """All but the times of files, and the digests that follow from them."""
-    config = archive.config(manifest)
-    layers = [
-        {path: (one.info.type, one.info.mode, one.info.uid, one.info.gid, one.info.linkname, one.data)}
-        for layer in archive.layers(manifest)
-        for path, one in layer.items()
-    ]
-    return layers, config["config"], config["history"], config["created"]
+def test_building_anew_gives_the_same_digests(copied: CopyOf) -> None:
+    project = copied("tally")
+    moment = {"SOURCE_DATE_EPOCH": "1700000000"}
+    one, other = (project.build("--no-cache", env=moment).good() for _ in range(2))
+    assert one.digests() == other.digests()

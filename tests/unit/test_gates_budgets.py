@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import attrs
 import pytest
 from helpers.plans import AMD64, ARM64, planned
 
+from buildspec.engine import files
 from buildspec.engine.images import PlatformImage
 from buildspec.engine.results import ImageResult
 from buildspec.gates.budgets import Verdict, read_sizes, verdicts, written_sizes
@@ -63,18 +64,19 @@ def test_a_verdict_says_how_far_it_is(actual: int, text: str) -> None:
     assert str(verdict) == text
 
 
-def test_the_change_since_the_last_build_is_told() -> None:
+def test_the_change_since_the_last_build_is_told(tmp_path: Path) -> None:
     now = image(BOTH, (200, 100))
-    last = read_sizes(json.loads(json.dumps(written_sizes({}, [image(BOTH, (150, 100))]))))
+    files.write_json(tmp_path / "sizes.json", written_sizes({}, [image(BOTH, (150, 100))]))
+    last = read_sizes(files.read_json(tmp_path / "sizes.json"))
     assert [one.change for one in verdicts(now, last)] == [50, 0]
     assert [one.change for one in verdicts(now)] == [None, None]
 
 
 def test_sizes_that_nobody_can_read_are_none() -> None:
-    malformed: tuple[object, ...] = (
+    malformed: tuple[dict[str, object], ...] = (
         {},
-        None,
-        [1, {"stage": "app"}, {"stage": "a", "platform": "b", "kind": "c", "bytes": "d"}],
+        {"sizes": None},
+        {"sizes": [1, {"stage": "app"}, {"stage": "a", "platform": "b", "kind": "c", "bytes": "d"}]},
     )
     for wrong in malformed:
         assert read_sizes(wrong) == {}
