@@ -69,3 +69,20 @@ apt() {
   rm -f "$apt_log"
   return "$apt_status"
 }
+
+# run COMMAND...: runs it; in a dry run only prints it.
+run() {
+  if [ "${mode:-}" = dry-run ]; then say "would run: $*"; else "$@"; fi
+}
+
+# put FILE: writes stdin to FILE as root, whole or not at all; in a dry run only prints it.
+put() {
+  if [ "${mode:-}" = dry-run ]; then
+    say "would write $1:"
+    sed 's/^/    /'
+  else
+    $sudo mkdir -p "$(dirname "$1")"
+    $sudo tee "$1.new" >/dev/null
+    $sudo mv "$1.new" "$1"
+  fi
+}

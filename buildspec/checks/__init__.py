@@ -100,6 +100,7 @@ RULES: tuple[Rule, ...] = (
     release.bad_tag,
     release.tag_collision,
     release.bad_registry,
+    release.bad_sign_key,
     injection.control_character,
     injection.leading_dash,
     injection.bad_env_name,

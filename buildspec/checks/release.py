@@ -217,3 +217,33 @@ def _no_registry(text: str) -> str:
         small = namespace.lower()
         return f"write '{small}' for its namespace" if _NAME.fullmatch(small) else "its namespace is no path of names"
     return ""
+
+
+_KEY_SERVICES = ("env", "awskms", "azurekms", "gcpkms", "hashivault", "k8s", "gitlab", "pkcs11")
+"""Schemes of keys: sigstore/cosign, doc/cosign_sign.md, and pkg/signature/keys.go."""
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def bad_sign_key(subject: Subject) -> Iterator[Diagnostic]:
+    """`release.sign-key` is a key itself, or of a kind that cosign doesn't know."""
+    release = subject.spec.release
+    if release is UNKNOWN or release.sign_key is UNKNOWN or not release.sign_key:
+        return
+    why = _no_sign_key(release.sign_key)
+    if why:
+        yield subject.problem("bad-sign-key", ("release", "sign-key"), why)
+
+
+def _no_sign_key(text: str) -> str:
+    """Why it is none; empty when it is one."""
+    if "-----BEGIN" in text:
+        return (
+            "is a key itself, for everybody to read; write the name of its file, or of a variable: 'env://SIGNING_KEY'"
+        )
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1] not in _KEY_SERVICES:
+        return f"cosign knows no keys of '{scheme[1]}'; it knows files and {', '.join(_KEY_SERVICES)}"
+    if text.startswith("env:") and _VARIABLE.fullmatch(text.removeprefix("env://")) is None:
+        return f"{quoted(text)} names no variable; write it as 'env://SIGNING_KEY'"
+    return ""

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     import argparse
 
     from buildspec.engine.registry import Repository as Remote
+    from buildspec.engine.store import Store
     from buildspec.plan.model import Plan, ReleaseTag
     from buildspec.plan.tags import Version
     from buildspec.release.moves import Move, Repository
     from buildspec.release.push import Image, Push
     from buildspec.release.ready import Sources
+    from buildspec.release.sign import Signing
     from buildspec.spec.load import Source
 
 JOURNAL = "release.json"
@@ -62,6 +64,8 @@ class _Release:
 def push(arguments: argparse.Namespace) -> ExitCode:
     """Push the tested images to every registry, and tag them there."""
     from buildspec.engine import files
+    from buildspec.engine.client import Client
+    from buildspec.engine.store import Store
     from buildspec.release.moves import decide
     from buildspec.release.push import look
     from buildspec.release.ready import candidates, obstacles
@@ -91,9 +95,19 @@ def push(arguments: argparse.Namespace) -> ExitCode:
     if refused:
         lines = [f"{move.reference} {move.why}: {move.old}" for move in refused]
         raise StepError("\n".join(lines), "nothing was pushed; release it as another version")
-    if arguments.dry_run:
-        return ExitCode.DONE
-    return _carried_out(release, push, moves, again, digests)
+    with files.scratch() as folder:
+        store = Store(Client(), folder)
+        signing = _signing(release, push, store, result, folder)
+        if arguments.dry_run:
+            return ExitCode.DONE
+
+        def content() -> None:
+            push.upload(_images(moves, store), moves)
+            if signing:
+                there = dict.fromkeys(move.repository for move in moves if move.action != "keep")
+                signing().sign([*there], candidates(result))
+
+        return _carried_out(release, push, moves, again, digests, content)
 
 
 def rollback(arguments: argparse.Namespace) -> ExitCode:
@@ -126,18 +140,19 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
         raise StepError("\n".join(f"{move.reference}: {move.why}" for move in refused), "nothing was moved")
     if arguments.dry_run:
         return ExitCode.DONE
-    return _carried_out(release, push, moves, lambda move: move, {})
+    return _carried_out(release, push, moves, lambda move: move, {}, lambda: None)
 
 
 def bundle(arguments: argparse.Namespace) -> ExitCode:
     """Write the tested images and all that goes with them into `dist/`, whole or not at all."""
     import json
     import shutil
+    from functools import partial
 
     from buildspec.engine import files, oci, scanner
     from buildspec.engine.client import Client
-    from buildspec.engine.contents import unpack
     from buildspec.engine.host import machine_platform, revision
+    from buildspec.engine.store import Store
     from buildspec.release import bundle as form
     from buildspec.release.ready import candidates, flaws
     from buildspec.render.bake import FOLDER
@@ -152,21 +167,21 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
     plan = planned(source, facts(machine_platform(), state, arguments), arguments)
     target = source.root / DIST
     with oci.beside(target) as fresh, files.scratch() as folder:
+        store = Store(Client(), folder)
         for one in candidates(result):
-            place = folder / one.digest.partition(":")[2]
-            place.mkdir()
-            blobs = unpack(Client().save(one.digest), place)
+            blobs = store.blobs(one.digest)
             name = f"{spec.image.name}:{spec.image.deliver[one.stage] or 'latest'}"
-            base = f"{spec.image.name}-{one.stage}"
+            base = form.file_name(spec.image.name, one.stage)
             parts = form.parts(blobs, one.digest)
             every = [digest for part in parts for digest in part.blobs]
             oci.write_archive(fresh / f"{base}.oci.tar", blobs, one.digest, every, name)
             for part in parts:
-                own = f"{base}-{str(part.platform).replace('/', '-')}"
+                own = form.file_name(spec.image.name, one.stage, part.platform)
                 archive = fresh / f"{own}.oci.tar"
                 oci.write_archive(archive, blobs, part.digest, part.blobs, name)
                 files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
-                for end, document in scanner.scan(archive).items():
+                link = partial(Path.symlink_to, target=archive)
+                for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
                 print(f"{own}: archive, provenance, SBOM", flush=True)
         for report in ("tests.xml", "audit.sarif", "summary.md"):
@@ -174,6 +189,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                 raise MachineError(f"{FOLDER}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
             shutil.copyfile(left / report, fresh / report)
         verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
+        verdicts["images"] = {one.stage: one.digest for one in candidates(result)}
         form.finish(fresh, json.loads(json.dumps(verdicts)))
         oci.swap(fresh, target)
     count = len(list(target.iterdir()))
@@ -263,9 +279,19 @@ def _carried_out(
     moves: Sequence[Move],
     again: Callable[[Move], Move],
     digests: Mapping[str, str],
+    content: Callable[[], None],
 ) -> ExitCode:
-    """Do what was decided; whatever happens, say what the registries have now."""
-    from buildspec.engine import files
+    """Do what was decided; whatever happens, say what the registries have now.
+
+    Args:
+        release: what it is about.
+        push: that is to do it.
+        moves: that were decided.
+        again: decides about one anew.
+        digests: of the images, by stage.
+        content: brings what the moves point at to the registries.
+    """
+    from buildspec.engine import files, process
     from buildspec.release.push import Journal, Step
     from buildspec.report import release as text
 
@@ -286,12 +312,12 @@ def _carried_out(
 
     push.tell = tell
     try:
-        with files.scratch() as folder:
-            push.upload(_images(moves, folder) if digests else (), moves if digests else ())
+        content()
         push.tag_exact(moves)
         push.tag_moving(moves, again)
     except BaseException as error:
         push.stopped.set()
+        process.stop()
         if not isinstance(error, BuildspecError | KeyboardInterrupt):
             raise
         print("\nwhat is there now:\n" + text.outcome(moves, _read_back(release, moves)), file=sys.stderr)
@@ -301,19 +327,34 @@ def _carried_out(
     return ExitCode.DONE
 
 
-def _images(moves: Sequence[Move], folder: Path) -> Sequence[Image]:
-    """The images that have to be uploaded, unpacked from the engine's store."""
-    from buildspec.engine.client import Client
-    from buildspec.engine.contents import unpack
+def _images(moves: Sequence[Move], store: Store) -> Sequence[Image]:
+    """The images that have to be uploaded."""
     from buildspec.release.push import Image
 
-    found = []
-    driver = Client()
-    for digest, stage in {move.digest: move.stage for move in moves if move.writes}.items():
-        place = folder / digest.partition(":")[2]
-        place.mkdir()
-        found.append(Image(stage=stage, digest=digest, blobs=unpack(driver.save(digest), place)))
-    return found
+    wanted = {move.digest: move.stage for move in moves if move.writes}
+    return [Image(stage=stage, digest=digest, blobs=store.blobs(digest)) for digest, stage in wanted.items()]
+
+
+def _signing(
+    release: _Release, push: Push, store: Store, result: Mapping[str, Any], folder: Path
+) -> Callable[[], Signing] | None:
+    """What signs the images, as soon as what is said of them is known; None when they aren't signed."""
+    from buildspec.engine import files
+    from buildspec.engine.cosign import Cosign
+    from buildspec.release.sign import Signing, statements
+
+    key, image = release.source.spec.release.sign_key, release.source.spec.image.name
+    if not key:
+        return None
+    path = key if ":" in key else str(release.source.root / key)
+    cosign = Cosign.begun(path, os.environ, folder, push.rest)
+    print(f"signed with {key}")
+
+    def ready() -> Signing:
+        told = statements(image, result, store, files.cache_folder(), release.plan.facts.epoch, folder)
+        return Signing(cosign=cosign, statements=told, tell=push.tell)
+
+    return ready
 
 
 def _read_back(

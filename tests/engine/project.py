@@ -169,3 +169,10 @@ def copy_of(app: str, folder: Path) -> Project:
     shutil.copytree(APPS / app, project.root, ignore=shutil.ignore_patterns("build", "dist", "__pycache__"))
     project.edit("buildspec.toml", f'name = "{app}"\ntitle = "{app}"', f'name = "{name}"\ntitle = "{name}"')
     return project
+
+
+def in_git(project: Project, *commands: str) -> None:
+    """Run commands of git in a project's folder."""
+    for command in commands:
+        argv = ["git", "-c", "user.name=a", "-c", "user.email=a@b.test", *command.split()]
+        subprocess.run(argv, cwd=project.root, check=True, capture_output=True, timeout=60)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from faults import PLATFORMS as ARCHES
 from faults import TAGS, image, moves, released, remote
-from helpers.registry import MISSING, Fault, Proxy, Registry, program, proxy, registry
+from helpers.registry import Fault, Proxy, Registry, proxy
 
 from buildspec.engine.registry import Repository as Remote
 from buildspec.errors import BuildspecError, MachineError
@@ -29,28 +28,12 @@ from buildspec.spec.lock import Lock
 from buildspec.spec.lock import read as read_lock
 from buildspec.spec.lock import text as lock_text
 from engine.conftest import CopyOf
-from engine.project import PLATFORMS, Project, docker
+from engine.project import PLATFORMS, Project, docker, in_git
 from engine.test_claude_flow import CHECKOUT, PROFILE, SECONDS
 from engine.test_claude_flow import copied as copy_of_claude_flow
 
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Registry]]:
-    """Two registries."""
-    if program() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
-    with registry(tmp_path_factory.mktemp("one")) as one, registry(tmp_path_factory.mktemp("two")) as other:
-        yield one, other
-
-
-@pytest.fixture
-def between(real: tuple[Registry, Registry]) -> Iterator[tuple[Proxy, Proxy]]:
-    """A proxy before each."""
-    with proxy(real[0].port) as one, proxy(real[1].port) as other:
-        yield one, other
 
 
 @pytest.fixture(scope="module")
@@ -305,40 +288,6 @@ def test_both_platforms_of_an_index_travel(real: tuple[Registry, Registry], tmp_
 
 
 # --- the command -----------------------------------------------------------------------------------------------
-
-RELEASE = """
-[release]
-registries = ["{one}/acme", "{other}/mirror"]
-tags = ["v{{version}}", "v{{major}}.{{minor}}", "v{{major}}", "latest", "build-{{build}}", "commit-{{commit}}"]
-
-[tests.says]
-stdout = "HELLO"
-
-[[waivers]]
-rule = "health-check-missing"
-reason = "it ends with what it says"
-"""
-
-
-def in_git(project: Project, *commands: str) -> None:
-    for command in commands:
-        argv = ["git", "-c", "user.name=a", "-c", "user.email=a@b.test", *command.split()]
-        subprocess.run(argv, cwd=project.root, check=True, capture_output=True, timeout=60)
-
-
-@pytest.fixture
-def ready(copied: CopyOf, between: tuple[Proxy, Proxy]) -> Project:
-    """A project in git, tested and audited."""
-    project = copied("hello")
-    file = project.root / "buildspec.toml"
-    text = file.read_text(encoding="utf-8")
-    release = RELEASE.format(one=between[0].host, other=between[1].host)
-    file.write_text(text.replace("[[waivers]]", f"{release}\n[[waivers]]", 1), encoding="utf-8")
-    project.write(".gitignore", "build\n")
-    in_git(project, "init -q", "add .", "commit -qm first")
-    project.run("test").good()
-    project.run("audit").good()
-    return project
 
 
 def test_what_was_tested_is_pushed_and_again_is_nothing(

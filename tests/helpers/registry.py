@@ -22,15 +22,14 @@ from urllib.request import urlopen
 import attrs
 
 PROGRAM = "docker-registry"
-"""Of Debian's package of the same name; `scripts/quickstart --test` unpacks it here."""
-UNPACKED = Path(__file__).parents[2] / ".nox" / "registry" / "usr" / "bin" / PROGRAM
 MISSING = f"{PROGRAM} isn't there; `scripts/quickstart --test` fetches it"
 _SECONDS = 20
 
 
-def program() -> str | None:
-    """The registry's program; None without one."""
-    return str(UNPACKED) if UNPACKED.is_file() else shutil.which(PROGRAM)
+def program(name: str = PROGRAM) -> str | None:
+    """A program of Debian's package of the same name, as `scripts/quickstart --test` unpacks it; None without one."""
+    unpacked = Path(__file__).parents[2] / ".nox" / name / "usr" / "bin" / name
+    return str(unpacked) if unpacked.is_file() else shutil.which(name)
 
 
 def free_port() -> int:

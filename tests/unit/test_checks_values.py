@@ -322,6 +322,19 @@ def test_registries_are_hosts_with_a_namespace(registry: str, right: bool) -> No
     assert (messages("bad-registry", f"{MINIMAL}[release]\nregistries = ['{registry}']\n") == []) is right
 
 
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        *[(one, True) for one in ("", "cosign.key", "../keys/a b.key", "env://SIGNING_KEY", "awskms:///alias/x")],
+        *[(one, True) for one in ("pkcs11:token=a", "k8s://ns/name", "hashivault://x", "azurekms://v/k")],
+        *[(one, False) for one in ("vault://x", "https://a.test/key", "env://A B", "env:A-B", "env://")],
+        ("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----", False),
+    ],
+)
+def test_signing_keys_are_files_variables_and_key_services(key: str, right: bool) -> None:
+    assert (messages("bad-sign-key", f"{MINIMAL}[release]\nsign-key = '{key}'\n") == []) is right
+
+
 def test_the_hub_has_several_names() -> None:
     for same in ("index.docker.io/a", "DOCKER.io/a", "registry-1.docker.io/a"):
         assert len(messages("bad-registry", f"{MINIMAL}[release]\nregistries = ['docker.io/a', '{same}']\n")) == 1
