@@ -30,7 +30,7 @@ from buildspec.spec.lock import Lock
 from buildspec.spec.lock import read as read_lock
 from buildspec.spec.lock import text as lock_text
 from engine.conftest import CopyOf
-from engine.project import PLATFORMS, Project, docker
+from engine.project import NATIVE, PLATFORMS, Project, docker
 from engine.test_claude_flow import CHECKOUT, PROFILE, SECONDS
 from engine.test_claude_flow import copied as copy_of_claude_flow
 
@@ -556,6 +556,17 @@ def test_a_bundle_is_whole_the_same_each_time_and_loads(ready: Project, tmp_path
         assert loaded.returncode == 0, loaded.stderr
         assert docker("image", "inspect", "--format", "{{.Id}}", f"{ready.name}:latest").stdout.strip() == digest
     assert docker("run", "--rm", "--network", "none", f"{ready.name}:latest").stdout == "HELLO\n"
+
+
+def test_a_bundle_of_one_platform_is_whole(ready: Project, tmp_path: Path) -> None:
+    ready.edit("buildspec.toml", 'platforms = ["linux/amd64", "linux/arm64"]', f'platforms = ["{NATIVE}"]')
+    in_git(ready, "commit -qam second")
+    ready.run("test").good()
+    ready.run("audit").good()
+    digest = ready.run("bundle").good().result["images"][0]["platforms"][NATIVE]["digest"]
+    name = f"{ready.name}-production"
+    for file in (name, f"{name}-{NATIVE.replace('/', '-')}"):
+        assert held(ready.root / "dist" / f"{file}.oci.tar", tmp_path / file) == [digest]
 
 
 def test_a_bundle_says_what_is_in_the_image_and_what_it_was_made_of(ready: Project) -> None:

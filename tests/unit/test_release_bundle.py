@@ -67,6 +67,11 @@ def test_an_archive_of_a_platform_is_also_what_docker_save_writes(
     assert [layer.wrong for layer in image.layers] == [(), ()]
 
 
+def test_an_image_for_one_platform_needs_no_index(built: tuple[Mapping[str, Path], str, Part]) -> None:
+    blobs, _, part = built
+    assert parts(blobs, part.digest) == (part,)
+
+
 def test_an_archive_of_several_platforms_is_a_layout_alone(
     tmp_path: Path, built: tuple[Mapping[str, Path], str, Part]
 ) -> None:
