@@ -196,6 +196,9 @@ def dated(store: Path, digest: str, created: str, instead_of: str) -> str:
 def write_archive(file: Path, blobs: Mapping[str, Path], top: str, wanted: Iterable[str], name: str = "") -> None:
     """Write an OCI layout as a tar whose bytes depend on its content alone.
 
+    An image for one platform also gets the `manifest.json` of `docker save`, which has no form for several: crane and
+    engines without containerd's image store read no other.
+
     Args:
         file: to write.
         blobs: files by digest.
@@ -207,22 +210,39 @@ def write_archive(file: Path, blobs: Mapping[str, Path], top: str, wanted: Itera
         MachineError: a blob is missing.
     """
     data = blob_of(blobs, top).read_bytes()
-    entry = {"mediaType": json.loads(data).get("mediaType") or INDEX, "digest": top, "size": len(data)}
-    if name:
-        full = str(Reference.parse(name))  # engines keep names in full
+    document = json.loads(data)
+    entry = {"mediaType": document.get("mediaType") or INDEX, "digest": top, "size": len(data)}
+    full = str(Reference.parse(name)) if name else ""  # engines keep names in full
+    if full:
         tag = full.rpartition(":")[2]
         entry["annotations"] = {"io.containerd.image.name": full, "org.opencontainers.image.ref.name": tag}
     index = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
     with tarfile.open(file, "w", format=tarfile.GNU_FORMAT) as tar:
         _add(tar, "oci-layout", io.BytesIO(canonical({"imageLayoutVersion": "1.0.0"})))
         _add(tar, "index.json", io.BytesIO(index))
+        if "config" in document:
+            _add(tar, "manifest.json", io.BytesIO(canonical([_saved(document, full)])))
         for folder in ("blobs", "blobs/sha256"):  # some readers make no folder that isn't listed
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(info)
         for digest in sorted({top, *wanted}):
             with blob_of(blobs, digest).open("rb") as content:
-                _add(tar, f"blobs/{digest.replace(':', '/')}", content)
+                _add(tar, _member(digest), content)
+
+
+def _saved(manifest: Mapping[str, Any], name: str) -> dict[str, object]:
+    """An image as `docker save` lists it: moby, image/tarexport/tarexport.go."""
+    return {
+        "Config": _member(manifest["config"]["digest"]),
+        "RepoTags": [name] if name else [],
+        "Layers": [_member(layer["digest"]) for layer in manifest["layers"]],
+    }
+
+
+def _member(digest: str) -> str:
+    """What a blob is called in an archive."""
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _add(tar: tarfile.TarFile, name: str, content: Any) -> None:  # noqa: ANN401 - a file, open for reading

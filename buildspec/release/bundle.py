@@ -40,20 +40,20 @@ class Part:
     """All that it is made of, its manifest among them."""
 
 
-def parts(blobs: Mapping[str, Path], index: str) -> tuple[Part, ...]:
-    """The images of an index.
+def parts(blobs: Mapping[str, Path], digest: str) -> tuple[Part, ...]:
+    """The images of an index, or the one that was built for a single platform, which has none.
 
     Args:
         blobs: of an archive, by digest.
-        index: digest.
+        digest: of the index or manifest.
 
     Raises:
         MachineError: a blob is missing.
     """
     found = []
-    for entry in _document(blobs, index).get("manifests") or ():
-        told = entry.get("platform") or {}
+    for entry in _document(blobs, digest).get("manifests") or [{"digest": digest}]:
         manifest = _document(blobs, entry["digest"])
+        told = entry.get("platform") or _document(blobs, manifest["config"]["digest"])
         names = (told.get("os", ""), told.get("architecture", ""), told.get("variant", ""))
         found.append(
             Part(

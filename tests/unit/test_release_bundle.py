@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from helpers.layouts import archive
+import pytest
+from helpers.layouts import archive, packed
 from helpers.plans import AMD64, planned
 
 from buildspec.engine.contents import read_archive, unpack
@@ -16,20 +19,67 @@ from buildspec.release.bundle import Part, finish, parts, provenance, settled
 DIGEST = f"sha256:{'1' * 64}"
 
 
-def test_an_archive_of_a_platform_is_read_back_and_the_same_each_time(tmp_path: Path) -> None:
-    for name in ("in", "out"):
-        (tmp_path / name).mkdir()
+@pytest.fixture
+def built(tmp_path: Path) -> tuple[Mapping[str, Path], str, Part]:
+    """Blobs of an image of two layers, the digest of its index, and its one platform."""
+    (tmp_path / "in").mkdir()
     blobs = unpack([archive({"a": b"1"}, {"b": b"2"}, platform="arm64")], tmp_path / "in")
     index = next(digest for digest, file in blobs.items() if b'"manifests": [' in file.read_bytes())
     (part,) = parts(blobs, index)
+    return blobs, index, part
+
+
+def members(file: Path) -> dict[str, bytes]:
+    with tarfile.open(file) as tar:
+        return {one.name: content.read() for one in tar if (content := tar.extractfile(one))}
+
+
+def test_an_archive_of_a_platform_is_read_back_and_the_same_each_time(
+    tmp_path: Path, built: tuple[Mapping[str, Path], str, Part]
+) -> None:
+    blobs, _, part = built
     assert str(part.platform) == "linux/arm64"
     written = []
     for name in ("one.tar", "two.tar"):
         write_archive(tmp_path / name, blobs, part.digest, part.blobs, "web:latest")
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
+    (tmp_path / "out").mkdir()
     (image,) = read_archive(tmp_path / "one.tar", tmp_path / "out")
     assert (image.digest, image.content("/b")) == (part.digest, b"2")
+
+
+@pytest.mark.parametrize(("name", "tags"), [("web:latest", ["docker.io/library/web:latest"]), ("", [])])
+def test_an_archive_of_a_platform_is_also_what_docker_save_writes(
+    tmp_path: Path, built: tuple[Mapping[str, Path], str, Part], name: str, tags: list[str]
+) -> None:
+    blobs, _, part = built
+    write_archive(tmp_path / "one.tar", blobs, part.digest, part.blobs, name)
+    found = members(tmp_path / "one.tar")
+    (saved,) = json.loads(found["manifest.json"])
+    assert saved["RepoTags"] == tags
+    assert {saved["Config"], *saved["Layers"]} <= set(found)
+    # a reader of that form looks at nothing else
+    alone = packed({one: found[one] for one in ("manifest.json", saved["Config"], *saved["Layers"])})
+    (tmp_path / "out").mkdir()
+    (image,) = read_archive([alone], tmp_path / "out")
+    assert (str(image.platform), image.content("/a"), image.content("/b")) == ("linux/arm64", b"1", b"2")
+    assert [layer.wrong for layer in image.layers] == [(), ()]
+
+
+def test_an_image_for_one_platform_needs_no_index(built: tuple[Mapping[str, Path], str, Part]) -> None:
+    blobs, _, part = built
+    assert parts(blobs, part.digest) == (part,)
+
+
+def test_an_archive_of_several_platforms_is_a_layout_alone(
+    tmp_path: Path, built: tuple[Mapping[str, Path], str, Part]
+) -> None:
+    blobs, index, part = built
+    write_archive(tmp_path / "all.tar", blobs, index, part.blobs, "web:latest")
+    found = members(tmp_path / "all.tar")
+    assert "manifest.json" not in found
+    assert [one["digest"] for one in json.loads(found["index.json"])["manifests"]] == [index]
 
 
 def test_what_a_scanner_makes_up_follows_from_the_image() -> None:
