@@ -180,7 +180,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                 archive = fresh / f"{own}.oci.tar"
                 oci.write_archive(archive, blobs, part.digest, part.blobs, name)
                 files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
-                link = partial(Path.symlink_to, target=archive)
+                link = partial(Path.symlink_to, target=archive.absolute())
                 for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
                 print(f"{own}: archive, provenance, SBOM", flush=True)
