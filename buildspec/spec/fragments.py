@@ -10,8 +10,9 @@ import attrs
 _KEYWORD = re.compile(r"\s*([A-Za-z]+)(?=\s|$)")
 _DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(\S.*?)\s*", re.IGNORECASE)
 # A word of a shell command as BuildKit's lexer takes it; blanks after a heredoc's `<<` belong to the word.
-_WORD = re.compile(r"(?:<<[ \t]*+|\\.|'[^']*+'|\"(?:[^\"\\]++|\\.)*+\"|[^\s'\"\\<]++|<)++", re.DOTALL)
-_WORDS = re.compile(rf"(?:\s++|{_WORD.pattern})*+", re.DOTALL)
+# groups are atomic and not possessive: Python before 3.11.5 ends these too early (cpython#106052)
+_WORD = re.compile(r"(?>(?:<<[ \t]*+|\\.|'[^']*+'|\"(?>(?:[^\"\\]++|\\.)*)\"|[^\s'\"\\<]++|<)+)", re.DOTALL)
+_WORDS = re.compile(rf"(?>(?:\s++|{_WORD.pattern})*)", re.DOTALL)
 _HEREDOC = re.compile(r"[0-9]*<<(-?)\s*([^<]+)", re.DOTALL)
 _QUOTED = re.compile(r"\\(.)|'([^']*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _WITH_HEREDOC = ("RUN", "COPY", "ADD")

@@ -49,25 +49,26 @@ class ScanError(ValueError):
 # What TOML allows nowhere, not even in strings and comments.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 _SPACE = re.compile(r"[ \t]*+")
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*+)*+")
+# groups are atomic and not possessive: Python before 3.11.5 ends these too early (cpython#106052)
+_BLANK = re.compile(r"(?>(?:[ \t\r\n]|#[^\n]*+)*)")
 _LINE_END = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?:\r?\n|\Z)")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WORD = re.compile(r"[^\s,\[\]{}#=\"']+")
 _STRINGS = {
-    '"""': re.compile(r'"""(?:[^"\\]++|\\.|"(?!""))*+"""(?:"{0,2})', re.DOTALL),
-    "'''": re.compile(r"'''(?:[^']++|'(?!''))*+'''(?:'{0,2})"),
-    '"': re.compile(r'"(?:[^"\\\n]++|\\[^\n])*+"'),
+    '"""': re.compile(r'"""(?>(?:[^"\\]++|\\.|"(?!""))*)"""(?:"{0,2})', re.DOTALL),
+    "'''": re.compile(r"'''(?>(?:[^']++|'(?!''))*)'''(?:'{0,2})"),
+    '"': re.compile(r'"(?>(?:[^"\\\n]++|\\[^\n])*)"'),
     "'": re.compile(r"'[^'\n]*+'"),
 }
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\n|.)", re.DOTALL)
 _ESCAPED = frozenset('btnfre"\\')
-_INTEGER = r"[+-]?(?:0|[1-9](?:_?[0-9])*+)"
-_DIGITS = r"[0-9](?:_?[0-9])*+"
+_INTEGER = r"[+-]?(?:0|[1-9](?>(?:_?[0-9])*))"
+_DIGITS = r"[0-9](?>(?:_?[0-9])*)"
 _EXPONENT = rf"[eE][+-]?{_DIGITS}"
 _TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 _SCALAR = re.compile(
     r"true|false|[+-]?(?:inf|nan)"
-    r"|(?P<radix>0x[0-9A-Fa-f](?:_?[0-9A-Fa-f])*+|0o[0-7](?:_?[0-7])*+|0b[01](?:_?[01])*+)"
+    r"|(?P<radix>0x[0-9A-Fa-f](?>(?:_?[0-9A-Fa-f])*)|0o[0-7](?>(?:_?[0-7])*)|0b[01](?>(?:_?[01])*))"
     rf"|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[Tt ]{_TIME}(?:[Zz]|[+-][0-9]{{2}}:[0-5][0-9])?)?|{_TIME}"
     rf"|{_INTEGER}(?:(?:\.{_DIGITS})(?:{_EXPONENT})?|{_EXPONENT})|(?P<integer>{_INTEGER})"
 )

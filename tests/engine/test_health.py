@@ -154,7 +154,10 @@ def test_it_is_well_when_the_api_answers_the_key(ask: Callable[..., Said]) -> No
 
 
 def test_it_is_well_on_the_other_platform_too(ask: Callable[..., Said]) -> None:
-    said = ask(cli="console.log('v2.0.0');", platform=FOREIGN)
+    for _ in range(3):  # as often as the engine does: a loaded machine emulates no start of Node.js in three seconds
+        said = ask(cli="console.log('v2.0.0');", platform=FOREIGN)
+        if said.code == 0:
+            break
     assert (said.code, said.out) == (0, "Health check passed - v2.0.0\n")
 
 

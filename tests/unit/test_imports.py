@@ -1,8 +1,9 @@
-"""The import rules of the house, read from the package's own source."""
+"""The rules of the house on imports and patterns, read from the package's own source."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -239,3 +240,14 @@ def test_modules_that_import_each_other_are_found() -> None:
     one, two = "from buildspec.spec import two", "def f(): ...\nfrom buildspec.spec.one import x"
     assert set(circle(parsed(spec__one=one, spec__two=two))) == {"buildspec.spec.one", "buildspec.spec.two"}
     assert circle(parsed(spec__one=one, spec__two="def f():\n    import buildspec.spec.one")) == []
+
+
+def test_no_group_of_a_pattern_is_possessive() -> None:
+    """Python before 3.11.5, such as Debian 12's, ends those too early: cpython#106052. Atomic ones it has right."""
+    found = [
+        f"{file.name}:{number}"
+        for file in PACKAGE.rglob("*.py")
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"\)[*+?]\+", line)
+    ]
+    assert found == []
