@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from posixpath import normpath
 
 from buildspec.checks.rules import Subject
 from buildspec.checks.texts import items, pairs, strings
@@ -129,7 +130,7 @@ _PLAIN = re.compile(r"/[\w./:@+~-]*", re.ASCII)
 
 
 def bad_path(subject: Subject) -> Iterator[Diagnostic]:
-    """A home folder or a secret's place isn't a path that can be written where it is needed."""
+    """A home folder, a secret's place or the application's folder isn't a path of the kind that is needed there."""
     for name, user in () if subject.spec.users is UNKNOWN else subject.spec.users.items():
         home = "" if user is UNKNOWN else user.home
         if home is not UNKNOWN and home and (":" in home or not home.startswith("/")):
@@ -142,6 +143,10 @@ def bad_path(subject: Subject) -> Iterator[Diagnostic]:
                 f"{quoted(target)} can't be a place for a secret; write an absolute path of letters, digits and ._-"
             )
             yield subject.problem("bad-path", ("secrets", name, "target"), message)
+    app = "" if subject.spec.release is UNKNOWN else subject.spec.release.app
+    if app is not UNKNOWN and app and (not app.startswith("/") or normpath(app) != app.rstrip("/")):
+        message = f"{quoted(app)} is no folder of an image; write an absolute path such as '/app'"
+        yield subject.problem("bad-path", ("release", "app"), message)
 
 
 def _variables(subject: Subject) -> Iterator[tuple[Path, str]]:

@@ -151,6 +151,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
 
     from buildspec.engine import files, oci, scanner
     from buildspec.engine.client import Client
+    from buildspec.engine.contents import read_archive
     from buildspec.engine.host import machine_platform, revision
     from buildspec.engine.store import Store
     from buildspec.release import bundle as form
@@ -179,6 +180,11 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                 own = form.file_name(spec.image.name, one.stage, part.platform)
                 archive = fresh / f"{own}.oci.tar"
                 oci.write_archive(archive, blobs, part.digest, part.blobs, name)
+                if spec.release.app:
+                    place = folder / own
+                    place.mkdir()
+                    (image,) = read_archive(archive, place)
+                    form.write_application(image, spec.release.app, fresh / f"{own}.app.tar")
                 files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
                 link = partial(Path.symlink_to, target=archive.absolute())
                 for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():

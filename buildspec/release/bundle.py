@@ -7,7 +7,9 @@ scanner makes up anew each time (identifiers, times) is replaced by what follows
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tarfile
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ import attrs
 
 from buildspec import __version__
 from buildspec.engine import oci
+from buildspec.engine.contents import ImageContents
+from buildspec.errors import StepError
 from buildspec.plan.model import AssembledSource, Plan
 from buildspec.spec.values import Platform
 
@@ -73,6 +77,34 @@ def file_name(image: str, stage: str, platform: Platform | None = None) -> str:
 def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(oci.blob_of(blobs, digest).read_bytes())
     return found
+
+
+def write_application(image: ImageContents, folder: str, file: Path) -> None:
+    """Write the application alone, out of an image, as a tar whose bytes depend on its files alone.
+
+    Args:
+        image: for one platform.
+        folder: of the application in it: `/app`; the tar has its last part as its top.
+        file: to write.
+
+    Raises:
+        StepError: the image has nothing there.
+    """
+    below = folder.rstrip("/") + "/"
+    found = {path: one for path, one in sorted(image.files.items()) if path.startswith(below)}
+    if not found:
+        raise StepError(f"the image for {image.platform} has nothing in {folder}", "see release.app")
+    with tarfile.open(file, "w", format=tarfile.GNU_FORMAT) as tar:
+        for path, one in found.items():
+            info = tarfile.TarInfo(path.removeprefix(below.rstrip("/").rpartition("/")[0] + "/"))
+            info.mode, info.mtime = one.mode, one.mtime
+            if one.kind == "folder":
+                info.type = tarfile.DIRTYPE
+            elif one.kind == "link":
+                info.type, info.linkname = tarfile.SYMTYPE, one.target
+            content = image.content(path, -1) if one.kind in ("file", "hard link") else b""
+            info.size = len(content or b"")
+            tar.addfile(info, io.BytesIO(content or b""))
 
 
 def provenance(plan: Plan, stage: str, part: Part, name: str) -> dict[str, Any]:

@@ -349,6 +349,8 @@ class Release:
     """Registry and namespace: `ghcr.io/badal-io`."""
     tags: tuple[str, ...] = ()
     """Tag patterns: `v{version}`, `v{major}.{minor}`, `latest`, `build-{build}`, `commit-{commit}`."""
+    app: str = ""
+    """Folder of the application in the delivered images, which `bundle` also writes by itself: `/app`."""
     sign_key: str = ""
     """What digests are signed with before a tag points at them: a file, `env://NAME`, or the address of a key service
     as cosign has it (`awskms://…`). SBOM and test results are attached, signed as well. Unsigned when empty.

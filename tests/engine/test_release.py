@@ -28,7 +28,7 @@ from buildspec.release.push import Image, Push, look
 from buildspec.spec.lock import Lock
 from buildspec.spec.lock import read as read_lock
 from buildspec.spec.lock import text as lock_text
-from engine.conftest import CopyOf
+from engine.conftest import CopyOf, ReadyWith
 from engine.project import NATIVE, PLATFORMS, Project, docker, in_git
 from engine.test_claude_flow import CHECKOUT, PROFILE, SECONDS
 from engine.test_claude_flow import copied as copy_of_claude_flow
@@ -489,7 +489,7 @@ def test_a_bundle_is_whole_the_same_each_time_and_loads(ready: Project, tmp_path
         *(
             f"{name}-{target.replace('/', '-')}.{end}"
             for target in PLATFORMS
-            for end in ("oci.tar", "provenance.json", "spdx.json", "cdx.json")
+            for end in ("oci.tar", "app.tar", "provenance.json", "spdx.json", "cdx.json")
         ),
     }
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=dist, check=True, timeout=60)

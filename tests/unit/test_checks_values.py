@@ -323,6 +323,14 @@ def test_registries_are_hosts_with_a_namespace(registry: str, right: bool) -> No
 
 
 @pytest.mark.parametrize(
+    ("folder", "right"),
+    [("", True), ("/app", True), ("/srv/web/", True), ("app", False), ("/", False), ("/a/../b", False)],
+)
+def test_the_folder_of_the_application_is_one_of_an_image(folder: str, right: bool) -> None:
+    assert (messages("bad-path", f"{MINIMAL}[release]\napp = '{folder}'\n") == []) is right
+
+
+@pytest.mark.parametrize(
     ("key", "right"),
     [
         *[(one, True) for one in ("", "cosign.key", "../keys/a b.key", "env://SIGNING_KEY", "awskms:///alias/x")],

@@ -14,7 +14,8 @@ from helpers.plans import AMD64, planned
 
 from buildspec.engine.contents import read_archive, unpack
 from buildspec.engine.oci import write_archive
-from buildspec.release.bundle import Part, finish, parts, provenance, settled
+from buildspec.errors import StepError
+from buildspec.release.bundle import Part, finish, parts, provenance, settled, write_application
 
 DIGEST = f"sha256:{'1' * 64}"
 
@@ -107,3 +108,25 @@ def test_every_file_has_a_checksum(tmp_path: Path) -> None:
     assert manifest["files"] == [{"name": "a.txt", "size": 1, "digest": f"sha256:{hashlib.sha256(b'1').hexdigest()}"}]
     sums = (tmp_path / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     assert [line.split("  ")[1] for line in sums] == ["a.txt", "release.json"]
+
+
+# --- the application -------------------------------------------------------------------------------------------
+
+
+def test_the_application_is_what_its_folder_has_in_the_end(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    layers = ({"app/one": b"1", "app/gone": b"2", "apple": b"3"}, {"app/.wh.gone": b"", "app/one": b"other"})
+    (image,) = read_archive([archive(*layers)], tmp_path / "in")
+    written = []
+    for name in ("a.tar", "b.tar"):
+        write_application(image, "/app", tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+    assert members(tmp_path / "a.tar") == {"app/one": b"other"}
+
+
+def test_an_application_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (image,) = read_archive([archive({"app": b"1"})], tmp_path / "in")
+    with pytest.raises(StepError, match="has nothing in /app"):
+        write_application(image, "/app", tmp_path / "a.tar")

@@ -105,7 +105,7 @@ def test_every_key_of_the_other_tables_is_decoded_to_what_it_says() -> None:
     }
     assert spec.audit == model.Audit(licenses=("MIT",), attestations=("sbom",))
     assert spec.release == Release(
-        registries=("ghcr.io/acme",), tags=("v{version}", "latest"), sign_key="env://SIGNING_KEY"
+        registries=("ghcr.io/acme",), tags=("v{version}", "latest"), app="/app", sign_key="env://SIGNING_KEY"
     )
     assert spec.runtime == Runtime(
         env={"LOG_LEVEL": "info"},
