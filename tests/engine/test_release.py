@@ -479,7 +479,8 @@ def held(archive: Path, folder: Path) -> list[str]:
     return [image.digest for image in images]
 
 
-def test_a_bundle_is_whole_the_same_each_time_and_loads(ready: Project, tmp_path: Path) -> None:
+def test_a_bundle_is_whole_the_same_each_time_and_loads(ready_with: ReadyWith, tmp_path: Path) -> None:
+    ready = ready_with('app = "/etc"')
     ready.run("bundle").good()
     dist = ready.root / "dist"
     before = {file.name: file.read_bytes() for file in dist.iterdir()}
