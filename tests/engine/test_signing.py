@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 from helpers.registry import Fault, Proxy, program
 
 from engine.conftest import ReadyWith
-from engine.project import PLATFORMS, Outcome, Project, in_git
+from engine.project import PLATFORMS, Outcome, Project, in_git, until
 
 pytestmark = pytest.mark.engine
 SECONDS = 60
@@ -117,6 +120,33 @@ def test_without_signatures_there_are_no_tags_and_the_next_run_gets_there(
     assert failed.err.count("not published") == 10
     between[1].forget()
     assert signed.run("push", "v1.0.0").good().out.count("  published") == 10
+
+
+def test_an_interrupt_ends_the_signing_and_leaves_nobody_running(signed: Signed, between: tuple[Proxy, Proxy]) -> None:
+    for one in between:
+        one.silence = 30
+        one.faults.append(Fault("PUT", "/manifests/sha256-", "silent", hits=1000))
+    child = signed.project.start("push", "v1.0.0", env=signed.env)
+    until(lambda: between[0].faults[0].hits < 1000, 60, "no signature was sent")
+    start = time.monotonic()
+    os.kill(child.pid, signal.SIGINT)
+    outcome = signed.project.finish(child, 30)
+    assert time.monotonic() - start < 3
+    assert (outcome.code, outcome.err.count("not published")) == (130, 10)
+    until(lambda: not running(signed.cosign), 5, "cosign did not end")
+    for one in between:
+        one.forget()
+    signed.run("push", "v1.0.0").good()
+
+
+def running(program: str) -> list[str]:
+    """Processes of a program."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "exe").readlink() == Path(program).resolve():
+                found.append(folder.name)
+    return found
 
 
 @pytest.mark.parametrize(
