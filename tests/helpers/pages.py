@@ -35,12 +35,12 @@ class Page:
     @property
     def bad(self) -> Mapping[str, str]:
         """Files of the example that goes against the rule, by path."""
-        return dict(_files(self.sections["Bad"]))
+        return dict(blocks(self.sections["Bad"]))
 
     @property
     def good(self) -> Mapping[str, str]:
         """Files of the example that doesn't."""
-        return dict(_files(self.sections["Good"]))
+        return dict(blocks(self.sections["Good"]))
 
 
 def read_page(path: Path) -> Page:
@@ -54,10 +54,11 @@ def read_page(path: Path) -> Page:
     return Page(title.removeprefix("# "), about.strip(), dict(zip(rest[::2], map(str.strip, rest[1::2]), strict=True)))
 
 
-def _files(section: str) -> Iterator[tuple[str, str]]:
-    """Path and text of each fenced block: a bare `toml` one is `buildspec.toml`, others say their path."""
-    for language, path, text in _BLOCK.findall(f"{section}\n"):
-        yield path or {"toml": "buildspec.toml"}[language], text
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each fenced block that is a file: a bare `toml` one is `buildspec.toml`, others say it."""
+    for language, path, content in _BLOCK.findall(f"{text}\n"):
+        if path or language == "toml":
+            yield path or "buildspec.toml", content
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:
