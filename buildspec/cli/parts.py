@@ -21,11 +21,14 @@ PART = "part"
 """Folder, below that of what the tool leaves, of what this machine hands over."""
 PARTS = "parts"
 """Likewise, of what others did."""
+REPORTS = ("tests.xml", "audit.sarif")
 SUBJECTS = "subjects.sha256"
 
 
 def export(arguments: argparse.Namespace) -> ExitCode:
     """Write the tested images of this machine's platforms, with their verdicts, for `join` on another."""
+    import shutil
+
     from buildspec.engine import files, oci
     from buildspec.engine.client import Client
     from buildspec.engine.host import machine_platform, revision
@@ -51,6 +54,10 @@ def export(arguments: argparse.Namespace) -> ExitCode:
             blobs = store.blobs(one.digest)
             oci.write_archive(fresh / f"{one.stage}.oci.tar", blobs, one.digest, blobs)
         files.write_json(fresh / RESULT, result)
+        for report in REPORTS:
+            if not (left / report).is_file():
+                raise MachineError(f"{FOLDER}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
+            shutil.copyfile(left / report, fresh / report)
         oci.swap(fresh, left / PART)
     print(f"{FOLDER}/{PART}: {', '.join(sorted(map(str, chosen)))}")
     return ExitCode.DONE
@@ -64,6 +71,7 @@ def join(arguments: argparse.Namespace) -> ExitCode:
     from buildspec.release import parts as form
     from buildspec.release.ready import candidates
     from buildspec.render.bake import FOLDER
+    from buildspec.report import joined as text
 
     source = loaded(arguments)
     left = source.root / FOLDER
@@ -78,9 +86,13 @@ def join(arguments: argparse.Namespace) -> ExitCode:
 
         commit = revision(source.root, os.environ).commit
         document = form.joined(source.spec, source.profiles, commit, found, index)
+    reports = {name: [Path(one.name).with_name(name) for one in found] for name in REPORTS}
+    texts = {name: text.FORMS[name](_texts(paths)) for name, paths in reports.items()}
     for image in document["images"]:
         driver.tag(image["digest"], image["tag"])
     write_result(left, document)
+    for name, whole in texts.items():
+        files.write(left / name, whole)
     files.write(left / SUBJECTS, form.subjects(source.spec, candidates(document)))
     for image in document["images"]:
         print(f"{image['tag']}  {image['digest']}  {', '.join(image['platforms'])}")
@@ -96,6 +108,13 @@ def _parts(folder: Path) -> list[Part]:
     if not found:
         raise UsageError(f"{folder} has no part", "`nox -s export` writes one on each machine; see --parts")
     return found
+
+
+def _texts(paths: list[Path]) -> list[str]:
+    for one in paths:
+        if not one.is_file():
+            raise MachineError(f"{one} is missing", "bring it with its result.json")
+    return [one.read_text(encoding="utf-8", errors="replace") for one in paths]
 
 
 def _loaded(driver: Client, archives: list[Path], folder: Path, manifests: Mapping[Platform, str]) -> str:

@@ -86,6 +86,8 @@ def test_what_each_machine_tested_is_released_as_one_image(
         f"{whole.removeprefix('sha256:')}  {one.host}/{folder}/{project.name}"
         for one, folder in zip(between, ("acme", "mirror"), strict=True)
     ]
+    assert (releaser.root / "build" / "tests.xml").read_text(encoding="utf-8").count("<testsuite ") == len(PLATFORMS)
+    releaser.run("bundle").good()
     pushed = releaser.run("push", *VERSION).good()
     assert pushed.out.count("published") == 12
     name = f"{real[0].host}/acme/{project.name}:v1.0.0"
