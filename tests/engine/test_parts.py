@@ -1,17 +1,25 @@
-"""Platforms that are built, tested and audited apart, as on a machine for each, and released as one image."""
+"""Platforms that are built, tested and audited apart, as on a machine for each, and released as one image.
+
+Commands are those of the workflow, taken from it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from helpers.registry import Proxy, Registry
 
+from buildspec.render import workflow
+from buildspec.spec.load import Selection, load
 from engine.conftest import ReadyWith
 from engine.project import PLATFORMS, Project, docker, in_git
 
@@ -28,6 +36,41 @@ def checkout(project: Project, folder: Path) -> Project:
 def result_of(project: Project) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads((project.root / "build" / "result.json").read_bytes())
     return found
+
+
+def run_job(project: Project, name: str, folder: Path, **env: str) -> str:
+    """Run the sessions of a job as its runner would; returns what they print.
+
+    Args:
+        project: the checkout.
+        name: of the job.
+        folder: for a nox that needs no environment, and for the job's summary.
+        env: what the job has from its matrix.
+    """
+    spec = load(project.root / "buildspec.toml", Selection((), {}, {}, {}, "2026-11-25")).spec
+    job = yaml.safe_load(workflow.release(spec))["jobs"][name]
+    nox = folder / "bin" / "nox"
+    nox.parent.mkdir(parents=True, exist_ok=True)
+    nox.write_text(f'#!/bin/sh\nverb=$2\nshift 3\nexec "{sys.executable}" -m buildspec "$verb" "$@"\n')
+    nox.chmod(0o755)
+    around = {
+        **os.environ,
+        "PATH": f"{nox.parent}{os.pathsep}{os.environ['PATH']}",
+        "VERSION": "v1.0.0",
+        "GITHUB_RUN_NUMBER": "7",
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        **env,
+    }
+    printed = ""
+    for step in job["steps"]:
+        if step.get("run", "").startswith("nox "):
+            argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+            done = subprocess.run(
+                argv, cwd=project.root, env=around, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, f"{step['name']}: {done.stdout}{done.stderr}"
+            printed += done.stdout
+    return printed
 
 
 def test_what_each_machine_tested_is_released_as_one_image(
@@ -47,9 +90,7 @@ def test_what_each_machine_tested_is_released_as_one_image(
         assert early.code == 1
         assert f"'production' for {platform} has not been tested" in early.err
         assert not (one.root / "build" / "part").exists()
-        one.run("test", *VERSION, "--platform", platform).good()
-        one.run("audit", *VERSION, "--platform", platform).good()
-        one.run("export", *VERSION, "--platform", platform).good()
+        run_job(one, "platform", tmp_path / "runner", PLATFORM=platform)
         built[platform] = result_of(one)["images"][0]["platforms"][platform]["digest"]
         shutil.copytree(one.root / "build" / "part", parts / platform.replace("/", "-"))
     project.remove_images()  # the machine that releases has none of them
@@ -72,8 +113,8 @@ def test_what_each_machine_tested_is_released_as_one_image(
     in_git(releaser, "reset -q --hard v1.0.0")
 
     # what is, is the image that a single machine would have made
-    summary = tmp_path / "summary.md"
-    releaser.run("join", *VERSION, env={"GITHUB_STEP_SUMMARY": str(summary)}).good()
+    runner = tmp_path / "releasing"
+    printed = run_job(releaser, "push", runner)
     joined = result_of(releaser)
     (image,) = joined["images"]
     assert {platform: one["digest"] for platform, one in image["platforms"].items()} == built
@@ -81,15 +122,16 @@ def test_what_each_machine_tested_is_released_as_one_image(
     assert {(one["platform"], one["tested"], one["audited"]) for one in joined["verdicts"]} == {
         (platform, "passed", "passed") for platform in PLATFORMS
     }
-    assert summary.read_text(encoding="utf-8") == (releaser.root / "build" / "summary.md").read_text(encoding="utf-8")
+    assert (runner / "summary.md").read_text(encoding="utf-8") == (releaser.root / "build" / "summary.md").read_text(
+        encoding="utf-8"
+    )
     assert (releaser.root / "build" / "subjects.sha256").read_text(encoding="utf-8").splitlines() == [
         f"{whole.removeprefix('sha256:')}  {one.host}/{folder}/{project.name}"
         for one, folder in zip(between, ("acme", "mirror"), strict=True)
     ]
     assert (releaser.root / "build" / "tests.xml").read_text(encoding="utf-8").count("<testsuite ") == len(PLATFORMS)
     releaser.run("bundle").good()
-    pushed = releaser.run("push", *VERSION).good()
-    assert pushed.out.count("published") == 12
+    assert printed.count("published") == 12
     name = f"{real[0].host}/acme/{project.name}:v1.0.0"
     for platform in PLATFORMS:
         done = docker("run", "--rm", "--pull", "always", "--platform", platform, name)
