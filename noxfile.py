@@ -95,6 +95,18 @@ def bundle(session: nox.Session) -> None:
 
 
 @nox.session
+def export(session: nox.Session) -> None:
+    """Write the tested images of this machine's platforms into build/part, for join."""
+    verb(session)
+
+
+@nox.session
+def join(session: nox.Session) -> None:
+    """Take what other machines exported, as images for all platforms."""
+    verb(session)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Record what image references point at and bases are assembled from, in buildspec.lock."""
     verb(session)

@@ -88,9 +88,13 @@ def _of_plan(made: argparse.ArgumentParser) -> None:
 
 
 def _release(made: argparse.ArgumentParser) -> None:
+    _version(made)
+    _selected(made)
+
+
+def _version(made: argparse.ArgumentParser) -> None:
     made.add_argument("release", nargs="?", default="", metavar="VERSION", help="what is released: v2.0.0")
     made.add_argument("--build-number", default="", metavar="NUMBER", help="as CI counts builds")
-    _selected(made)
 
 
 def _selected(made: argparse.ArgumentParser) -> None:
@@ -132,6 +136,10 @@ def _of_bundle(made: argparse.ArgumentParser) -> None:
     made.set_defaults(platform=[], build_number="")
 
 
+def _of_join(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--parts", default="", metavar="FOLDER", help="what the machines exported (build/parts)")
+
+
 def _of_reproduce(made: argparse.ArgumentParser) -> None:
     made.set_defaults(release="", build_number="", no_cache=False, refresh=False)
 
@@ -171,6 +179,8 @@ VERBS: Mapping[str, Verb] = {
         (_release, _of_build, _image, _of_audit, _frozen),
     ),
     "reproduce": Verb("Build, build again without any cache, and compare.", (_selected, _of_reproduce, _frozen)),
+    "export": Verb("Write the tested images of this machine's platforms, for `join` on another.", (_release,)),
+    "join": Verb("Take what other machines exported, as images for all platforms.", (_version, _of_join)),
     "push": Verb("Push the tested images to every registry, and tag them there.", (_of_push,)),
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
     "bundle": Verb("Write the tested images and all that goes with them into dist/.", (_of_bundle,)),

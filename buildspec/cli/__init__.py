@@ -23,6 +23,7 @@ _MODULES = {
     **dict.fromkeys(("check", "plan", "generate", "doctor"), "language"),
     **dict.fromkeys(("build", "test", "audit", "reproduce"), "images"),
     **dict.fromkeys(("push", "rollback", "lock", "bundle"), "release"),
+    **dict.fromkeys(("export", "join"), "parts"),
 }
 """Module of each verb, which has a function of its name."""
 _OF_THE_MACHINE = frozenset(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from buildspec.cli.loading import facts, loaded, planned, say_what_base_is_not_locked
+from buildspec.cli.loading import RESULT, facts, loaded, planned, say_what_base_is_not_locked, write_result
 from buildspec.errors import BuildspecError, ExitCode, MachineError, StepError, UsageError
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from buildspec.spec.load import Source
     from buildspec.spec.values import Platform
 
-RESULT = "result.json"
-SUMMARY = "summary.md"
 SIZES = "sizes.json"
 
 
@@ -54,16 +52,9 @@ class _Built:
 
     def write(self, **sections: Mapping[str, Any]) -> None:
         """Write `result.json` and its summary, with verdicts that were reached now."""
-        from buildspec.engine import files
-        from buildspec.report import result, summary
+        from buildspec.report import result
 
-        document = result.document(self.result, self.verdicts, {**self.kept, **sections})
-        files.write_json(self.folder / RESULT, document)
-        page = summary.markdown(document)
-        files.write(self.folder / SUMMARY, page)
-        if job := os.environ.get("GITHUB_STEP_SUMMARY", ""):
-            with suppress(OSError), Path(job).open("a", encoding="utf-8") as out:
-                out.write(page)
+        write_result(self.folder, result.document(self.result, self.verdicts, {**self.kept, **sections}))
 
 
 def build(arguments: argparse.Namespace) -> ExitCode:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from buildspec.arguments import AUTO, FALLBACK, overrides
 from buildspec.errors import Diagnostic, SpecError, UsageError
+
+RESULT = "result.json"
+SUMMARY = "summary.md"
 
 if TYPE_CHECKING:
     import argparse
@@ -200,3 +204,21 @@ def every_profile(arguments: argparse.Namespace) -> tuple[Source, ...]:
     return tuple(
         examine(path, selection(arguments, profiles, document), document).source for profiles in (chosen, *others)
     )
+
+
+def write_result(folder: Path, document: Mapping[str, Any]) -> None:
+    """Write `result.json` and its summary, which a job of GitHub Actions shows.
+
+    Args:
+        folder: of what the tool leaves.
+        document: of images that were built.
+    """
+    from buildspec.engine import files
+    from buildspec.report import summary
+
+    files.write_json(folder / RESULT, document)
+    page = summary.markdown(document)
+    files.write(folder / SUMMARY, page)
+    if job := os.environ.get("GITHUB_STEP_SUMMARY", ""):
+        with suppress(OSError), Path(job).open("a", encoding="utf-8") as out:
+            out.write(page)

@@ -66,17 +66,27 @@ def write_index(store: Path, manifests: Mapping[str, str]) -> str:
     Raises:
         MachineError: a manifest is not in the store.
     """
-    listed = []
-    for platform, digest in sorted(manifests.items()):
-        try:
-            size = blob(store, digest).stat().st_size
-        except FileNotFoundError as err:
-            raise MachineError(
-                f"the cache holds no manifest {digest}", "run it again: what is missing is assembled anew"
-            ) from err
-        entry = {"mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform_object(platform)}
-        listed.append(entry)
-    return put(store, canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}))
+    found = {platform: (digest, blob(store, digest)) for platform, digest in sorted(manifests.items())}
+    try:
+        return put(store, index_of(found))
+    except FileNotFoundError as err:
+        digest = next(digest for digest, file in found.values() if not file.exists())
+        raise MachineError(
+            f"the cache holds no manifest {digest}", "run it again: what is missing is assembled anew"
+        ) from err
+
+
+def index_of(manifests: Mapping[str, tuple[str, Path]]) -> bytes:
+    """The index of an image for several platforms.
+
+    Args:
+        manifests: digest and file of each, by platform, in the order in which they are listed.
+    """
+    listed = [
+        {"mediaType": MANIFEST, "digest": digest, "size": file.stat().st_size, "platform": platform_object(platform)}
+        for platform, (digest, file) in manifests.items()
+    ]
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
 
 
 def platform_object(platform: str) -> dict[str, str]:

@@ -1,0 +1,473 @@
+"""A Spec in, workflows of GitHub Actions out: one for releases, one for pull requests.
+
+Every step that does something is a nox session, as people run it on their machines. Each platform is built, tested and
+audited on a runner of its own; what was tested there is joined by digest and pushed, and nothing is built twice.
+
+Text of the specification reaches commands as environment variables alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from buildspec.render.bake import FOLDER
+from buildspec.spec.model import DebianBase, Spec
+from buildspec.spec.values import Platform
+
+RELEASE = ".github/workflows/release.yml"
+PULL_REQUEST = ".github/workflows/pull-request.yml"
+
+# Commits that the tags of the actions' repositories point at.
+_ACTIONS = {
+    "actions/attest": ("59d89421af93a897026c735860bf21b6eb4f7b26", "v4.1.0"),
+    "actions/cache": ("27d5ce7f107fe9357f9df03efb73ab90386fccae", "v5.0.5"),
+    "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
+    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", "v7.0.0"),
+    "actions/upload-artifact": ("bbbca2ddaa5d8feaa63e36b76fdaad77386f024f", "v7.0.0"),
+    "github/codeql-action": ("8aad20d150bbac5944a9f9d289da16a4b0d87c1e", "v4.36.2"),
+    "sigstore/cosign-installer": ("6f9f17788090df1f26f669e9d70d6ae9567deba6", "v4.1.2"),
+}
+
+# https://docs.github.com/actions/reference/runners/github-hosted-runners
+_RUNNER = "ubuntu-24.04"
+_RUNNERS = {Platform("linux", "amd64"): _RUNNER, Platform("linux", "arm64"): "ubuntu-24.04-arm"}
+"""Where a platform runs without emulation."""
+_PYTHON = "3.13"
+_TAG = "${{ inputs.version || github.event.release.tag_name }}"
+"""Of the release: the event's, or what was typed by hand."""
+_PUBLIC = "!github.event.repository.private"
+"""Code scanning and attestations of private repositories are to be had on some plans alone."""
+_ENVIRONMENT = "release"
+"""Of GitHub, which may keep the secrets of a release and ask for approval."""
+_DAYS = 7
+"""That artifacts are kept."""
+_REPORTS = "".join(f"{FOLDER}/{name}\n" for name in ("result.json", "summary.md", "tests.xml", "audit.sarif"))
+
+# What images of several platforms need, and runners come without.
+_STORE = """\
+{ sudo cat /etc/docker/daemon.json 2>/dev/null || true; } |
+  jq --slurp 'add // {} | .features["containerd-snapshotter"] = true' >"$RUNNER_TEMP/daemon.json"
+sudo install -D -m 0644 "$RUNNER_TEMP/daemon.json" /etc/docker/daemon.json
+sudo systemctl restart docker
+docker info --format '{{.DriverStatus}}' | grep io.containerd.snapshotter
+"""
+
+Table = Mapping[str, Any]
+"""Of YAML."""
+
+
+class _Noted(str):
+    """A value with a comment behind it."""
+
+    __slots__ = ()
+
+
+def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",)) -> str:
+    """The workflow that releases a version: when it is published, or by hand.
+
+    Args:
+        spec: the specification, checked.
+        frozen: builds refuse what `buildspec.lock` doesn't have.
+        install: what pip installs to have nox and this program.
+    """
+    fresh = _Steps(frozen=frozen, install=install, ref=f"refs/tags/{_TAG}")
+    env = {**_build_secrets(spec), "VERSION": _TAG, "PLATFORM": "${{ matrix.platform }}"}
+    facts = '"$VERSION" --platform "$PLATFORM" --build-number "$GITHUB_RUN_NUMBER"'
+    jobs: dict[str, Table] = {
+        "check": _check(fresh),
+        "platform": {
+            "name": "${{ matrix.platform }}",
+            "needs": "check",
+            **_matrix(spec, 120),
+            **({"environment": _ENVIRONMENT} if _build_secrets(spec) else {}),
+            "permissions": {"contents": "read"},
+            "env": env,
+            "steps": [
+                *fresh.begin(),
+                *_machine(spec),
+                *fresh.gates(facts),
+                {"name": "Export", "run": f"nox -s export -- {facts}"},
+                _upload("Hand over the images", "part-${{ matrix.name }}", f"{FOLDER}/part", missing="error"),
+                _upload("Keep the reports", "reports-${{ matrix.name }}", _REPORTS, always=True),
+            ],
+        },
+        "report": _report(spec),
+    }
+    if spec.release.registries:
+        jobs["push"] = _push(spec, fresh)
+    return _text(
+        {
+            "name": "Release",
+            "on": {
+                "release": {"types": ["published"]},
+                "workflow_dispatch": {
+                    "inputs": {
+                        "version": {
+                            "description": "Version to release, a tag of git: v2.0.0",
+                            "required": True,
+                            "type": "string",
+                        }
+                    }
+                },
+            },
+            "permissions": {},
+            "concurrency": {"group": f"release-{_TAG}", "cancel-in-progress": False},
+            "defaults": {"run": {"shell": "bash"}},
+            "jobs": jobs,
+        }
+    )
+
+
+def pull_request(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",)) -> str:
+    """The workflow that says whether a pull request would build: it has no secrets, and pushes nothing.
+
+    Args:
+        spec: the specification, checked.
+        frozen: builds refuse what `buildspec.lock` doesn't have.
+        install: what pip installs to have nox and this program.
+    """
+    merged = _Steps(frozen=frozen, install=install)
+    return _text(
+        {
+            "name": "Pull request",
+            "on": {"pull_request": {}},
+            "permissions": {},
+            "concurrency": {
+                "group": "pull-request-${{ github.event.pull_request.number }}",
+                "cancel-in-progress": True,
+            },
+            "defaults": {"run": {"shell": "bash"}},
+            "jobs": {
+                "check": _check(merged),
+                "platform": {
+                    "name": "${{ matrix.platform }}",
+                    "needs": "check",
+                    **_matrix(spec, 120),
+                    "permissions": {"contents": "read"},
+                    "env": {"PLATFORM": "${{ matrix.platform }}"},
+                    "steps": [
+                        *merged.begin(),
+                        *_machine(spec),
+                        *_cache(spec),
+                        *merged.gates('--platform "$PLATFORM"'),
+                        _upload("Keep the reports", "reports-${{ matrix.name }}", _REPORTS, always=True),
+                    ],
+                },
+            },
+        }
+    )
+
+
+# --- steps -----------------------------------------------------------------------------------------------------
+
+
+class _Steps:
+    """What several jobs begin with or have in common.
+
+    Args:
+        frozen: builds refuse what isn't locked.
+        install: what pip installs.
+        ref: what is checked out; what the event is about when empty.
+    """
+
+    def __init__(self, *, frozen: bool, install: Sequence[str], ref: str = "") -> None:
+        self.frozen = " --frozen" if frozen else ""
+        self._install, self.ref = " ".join(install), ref
+
+    def begin(self) -> list[Table]:
+        """The sources, and nox."""
+        checkout = {**({"ref": self.ref} if self.ref else {}), "persist-credentials": False}
+        return [
+            {"name": "Check out", "uses": _uses("actions/checkout"), "with": checkout},
+            {"name": "Set up Python", "uses": _uses("actions/setup-python"), "with": {"python-version": _PYTHON}},
+            {"name": "Install nox", "run": f"python -m pip install --quiet --no-input {self._install}"},
+        ]
+
+    def gates(self, facts: str) -> list[Table]:
+        """What must pass; the second and third find in BuildKit's cache what the first built."""
+        return [
+            {"name": verb.capitalize(), "run": f"nox -s {verb} -- {facts}{self.frozen}"}
+            for verb in ("build", "test", "audit")
+        ]
+
+
+def _check(steps: _Steps) -> Table:
+    told = {"outputs": {"commit": "${{ steps.sources.outputs.commit }}"}} if steps.ref else {}
+    noted = [
+        {"name": "Note the commit", "id": "sources", "run": 'echo "commit=$(git rev-parse HEAD)" >>"$GITHUB_OUTPUT"'}
+    ]
+    return {
+        "name": "Check",
+        "runs-on": _RUNNER,
+        "timeout-minutes": 10,
+        "permissions": {"contents": "read"},
+        **told,
+        "steps": [
+            *steps.begin(),
+            *(noted if steps.ref else ()),
+            {"name": "Check the specification", "run": f"nox -s check -- --format github{steps.frozen}"},
+            {"name": "Check what is generated", "run": "nox -s generate -- --check"},
+        ],
+    }
+
+
+def _matrix(spec: Spec, minutes: int) -> Table:
+    """A job for each platform, on a machine of its own where there is one."""
+    rows = [
+        {
+            "platform": str(one),
+            "name": str(one).replace("/", "-"),
+            "runner": _RUNNERS.get(one, _RUNNER),
+            "emulated": one not in _RUNNERS,
+        }
+        for one in dict.fromkeys(spec.image.platforms)
+    ]
+    return {
+        "strategy": {"fail-fast": False, "matrix": {"include": rows}},
+        "runs-on": "${{ matrix.runner }}",
+        "timeout-minutes": minutes,
+    }
+
+
+def _machine(spec: Spec) -> Iterator[Table]:
+    """What a runner lacks."""
+    yield {"name": "Keep images in containerd's store", "run": _STORE}
+    install = "sudo apt-get update --quiet\nsudo apt-get install --quiet --yes --no-install-recommends"
+    if set(spec.image.platforms) - _RUNNERS.keys():
+        yield {
+            "name": "Emulate the platform",
+            "if": "${{ matrix.emulated }}",
+            "run": f"{install} qemu-user-static\n",
+        }
+    if _assembles(spec):
+        yield {
+            "name": "Install what bases are assembled with",
+            "run": f"{install} mmdebstrap debian-archive-keyring\n",
+        }
+
+
+def _assembles(spec: Spec) -> bool:
+    return any(isinstance(base, DebianBase) for base in spec.bases.values())
+
+
+def _cache(spec: Spec) -> Iterator[Table]:
+    """Packages and bases. A release takes nothing from a cache: what a branch left there would get into it."""
+    if not _assembles(spec):
+        return
+    key = "buildspec-${{ matrix.name }}-"
+    yield {
+        "name": "Cache packages and bases",
+        "uses": _uses("actions/cache"),
+        "with": {
+            "path": "~/.cache/buildspec",
+            "key": f"{key}${{{{ hashFiles('buildspec.toml', 'buildspec.lock') }}}}",
+            "restore-keys": key,
+        },
+    }
+
+
+def _upload(name: str, artifact: str, path: str, *, missing: str = "warn", always: bool = False) -> Table:
+    return {
+        "name": name,
+        **({"if": "${{ !cancelled() }}"} if always else {}),
+        "uses": _uses("actions/upload-artifact"),
+        "with": {"name": artifact, "path": path, "if-no-files-found": missing, "retention-days": _DAYS},
+    }
+
+
+def _report(spec: Spec) -> Table:
+    """Findings for code scanning, by a job that can write them and runs nothing of the project."""
+    names = [str(one).replace("/", "-") for one in dict.fromkeys(spec.image.platforms)]
+    return {
+        "name": "Report ${{ matrix.name }}",
+        "needs": ["check", "platform"],
+        "if": f"${{{{ !cancelled() && {_PUBLIC} }}}}",
+        "strategy": {"fail-fast": False, "matrix": {"name": names}},
+        "runs-on": _RUNNER,
+        "timeout-minutes": 10,
+        "permissions": {"security-events": _Noted("write # findings for code scanning")},
+        "steps": [
+            {
+                "name": "Fetch the reports",
+                "continue-on-error": True,  # a build that failed has none
+                "uses": _uses("actions/download-artifact"),
+                "with": {"name": "reports-${{ matrix.name }}", "path": "reports"},
+            },
+            {
+                "name": "Upload the findings",
+                "if": "${{ hashFiles('reports/audit.sarif') != '' }}",
+                "uses": _uses("github/codeql-action", "upload-sarif"),
+                "with": {
+                    "sarif_file": "reports/audit.sarif",
+                    "category": "audit-${{ matrix.name }}",
+                    "ref": f"refs/tags/{_TAG}",
+                    "sha": "${{ needs.check.outputs.commit }}",
+                },
+            },
+        ],
+    }
+
+
+# --- the release -----------------------------------------------------------------------------------------------
+
+
+def _push(spec: Spec, steps: _Steps) -> Table:
+    """It has the credentials, and builds nothing."""
+    logins = [*_logins(spec)]
+    hosts = [host for host, _ in logins]
+    facts = '"$VERSION" --build-number "$GITHUB_RUN_NUMBER"'
+    key = spec.release.sign_key
+    return {
+        "name": "Push",
+        "needs": "platform",
+        "runs-on": _RUNNER,
+        "timeout-minutes": 60,
+        "environment": _ENVIRONMENT,
+        "permissions": {
+            "contents": "read",
+            **({"packages": _Noted("write # images for ghcr.io")} if "ghcr.io" in hosts else {}),
+            "id-token": _Noted("write # who signs the provenance"),
+            "attestations": _Noted("write # where it is kept"),
+        },
+        "env": {"VERSION": _TAG},
+        "steps": [
+            *steps.begin(),
+            {"name": "Keep images in containerd's store", "run": _STORE},
+            *([{"name": "Install cosign", "uses": _uses("sigstore/cosign-installer")}] if key else ()),
+            {
+                "name": "Fetch the images",
+                "uses": _uses("actions/download-artifact"),
+                "with": {"pattern": "part-*", "path": f"{FOLDER}/parts"},
+            },
+            {"name": "Join", "run": f"nox -s join -- {facts}"},
+            {
+                "name": "Attest provenance",
+                "if": f"${{{{ {_PUBLIC} }}}}",
+                "uses": _uses("actions/attest"),
+                "with": {"subject-checksums": f"{FOLDER}/subjects.sha256"},
+            },
+            *(login for _, login in logins),
+            {
+                "name": "Push",
+                **({"env": signing} if (signing := _signing(key)) else {}),
+                "run": f"nox -s push -- {facts}",
+            },
+            _upload(
+                "Keep the reports",
+                "release",
+                "".join(f"{FOLDER}/{name}\n" for name in ("result.json", "summary.md", "release.json")),
+                always=True,
+            ),
+        ],
+    }
+
+
+def _logins(spec: Spec) -> Iterator[tuple[str, Table]]:
+    """For each registry the step that logs in: where GitHub's own is, with the job's token."""
+    for host in dict.fromkeys(one.partition("/")[0] for one in spec.release.registries):
+        own = host == "ghcr.io"
+        name = secret_name(host)
+        yield (
+            host,
+            {
+                "name": _literal(f"Log in to {host}"),
+                "env": {
+                    "REGISTRY": _literal(host),
+                    "USERNAME": "${{ github.actor }}" if own else f"${{{{ secrets.{name}_USERNAME }}}}",
+                    "PASSWORD": "${{ github.token }}" if own else f"${{{{ secrets.{name}_PASSWORD }}}}",
+                },
+                "run": 'docker login --username "$USERNAME" --password-stdin "$REGISTRY" <<<"$PASSWORD"',
+            },
+        )
+
+
+def secret_name(host: str) -> str:
+    """What the secrets of a registry are called, but for `_USERNAME` and `_PASSWORD`: no two hosts share them.
+
+    Args:
+        host: of the registry, with its port if it has one.
+    """
+    marks = {"-": "__", ".": "_", ":": "_"}
+    return "REGISTRY_" + "".join(marks.get(one, one if one.isalnum() else f"_X{ord(one):X}_") for one in host.upper())
+
+
+def _signing(key: str) -> Table:
+    """What signing reads: the key, if it is a variable, and its password."""
+    if not key:
+        return {}
+    password = {"COSIGN_PASSWORD": "${{ secrets.COSIGN_PASSWORD }}"}
+    scheme, _, name = key.partition("://")
+    return {**_secrets([name] if scheme == "env" else []), **password}
+
+
+def _build_secrets(spec: Spec) -> Table:
+    """Secrets that the specification takes from the environment."""
+    return _secrets(secret.env for secret in spec.secrets.values())
+
+
+def _secrets(names: Any) -> Table:  # noqa: ANN401 - any strings
+    """Variables, each with the secret of its name, where GitHub could have one."""
+    fit = re.compile(r"(?!GITHUB_)[A-Za-z_][A-Za-z0-9_]*", re.IGNORECASE)
+    return {name: f"${{{{ secrets.{name} }}}}" for name in sorted({*names}) if fit.fullmatch(name)}
+
+
+def _uses(action: str, part: str = "") -> _Noted:
+    commit, version = _ACTIONS[action]
+    return _Noted(f"{action}{f'/{part}' if part else ''}@{commit} # {version}")
+
+
+def _literal(text: str) -> str:
+    """Text that GitHub evaluates nothing in."""
+    return text.replace("${{", "${{ '${{' }}")
+
+
+# --- YAML ------------------------------------------------------------------------------------------------------
+
+_PLAIN = re.compile(r"""[A-Za-z~$][A-Za-z0-9_ $~./@(){}"'|=!&,*<>+-]*[A-Za-z0-9_"'})]""")
+_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+"""That YAML takes for something else."""
+
+
+def _text(document: Table) -> str:
+    return "\n".join(_lines(document)) + "\n"
+
+
+def _lines(value: Table) -> Iterator[str]:
+    """A table, one key a line."""
+    for key, one in value.items():
+        match one:
+            case dict() if one:
+                yield f"{key}:"
+                yield from _indented(_lines(one))
+            case list() if any(isinstance(each, dict) for each in one):
+                yield f"{key}:"
+                for each in one:
+                    first, *more = _lines(each)
+                    yield f"  - {first}"
+                    yield from _indented(_indented(more))
+            case str() if "\n" in one:
+                yield f"{key}: |"
+                yield from _indented(one.splitlines())
+            case _:
+                yield f"{key}: {_flow(one)}"
+
+
+def _indented(lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
+
+
+def _flow(value: Any) -> str:  # noqa: ANN401 - what YAML holds
+    """A value within a line."""
+    match value:
+        case list():
+            return f"[{', '.join(one if re.fullmatch('[a-z][a-z0-9-]*', one) else json.dumps(one) for one in value)}]"
+        case _Noted():
+            return value
+        case str() if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+            return value
+        case _:
+            return json.dumps(value)
