@@ -126,7 +126,7 @@ def rollback(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Write what is made from other files: the JSON Schema and the reference; `-- --check` for CI."""
+    """Write Dockerfile, bake file, ignore file, compose.yaml and JSON Schema; `-- --check` for CI."""
     verb(session)
 
 

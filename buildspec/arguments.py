@@ -154,6 +154,7 @@ def _of_lock(made: argparse.ArgumentParser) -> None:
 
 def _of_generate(made: argparse.ArgumentParser) -> None:
     made.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
+    made.add_argument("--force", action="store_true", help="overwrite files that somebody has written or changed, too")
 
 
 class Verb(NamedTuple):
@@ -185,7 +186,10 @@ VERBS: Mapping[str, Verb] = {
     "rollback": Verb("Move the moving tags back to a version that was released.", (_of_push,)),
     "bundle": Verb("Write the tested images and all that goes with them into dist/.", (_of_bundle,)),
     "lock": Verb("Record what image references point at and bases are assembled from, in buildspec.lock.", (_of_lock,)),
-    "generate": Verb("Write what is made from other files: the JSON Schema for editors.", (_of_generate,)),
+    "generate": Verb(
+        "Write Dockerfile, bake file, ignore file, compose.yaml and JSON Schema for use without this program.",
+        (_of_generate,),
+    ),
     "doctor": Verb("Say what this machine can and can't do, with the fix."),
 }
 """The verbs, in the order in which one uses them."""

@@ -93,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     runtime.ssh_port,
     runtime.bad_memory,
     runtime.bad_cpus,
+    runtime.bad_pids,
     tests.unknown_test_image,
     tests.bad_pattern,
     tests.bad_test_path,

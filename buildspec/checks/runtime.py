@@ -246,3 +246,15 @@ def _cpus(subject: Subject) -> Iterator[Diagnostic]:
     if cpus is not None and not _LEAST_CPUS <= cpus < float("inf"):
         message = f"{cpus:g} is not a number of cores; write at least {_LEAST_CPUS}"
         yield subject.problem("bad-cpus", ("runtime", "cpus"), message)
+
+
+def bad_pids(subject: Subject) -> Iterator[Diagnostic]:
+    """`runtime.pids` isn't a limit: for Docker, zero and less stand for none."""
+    yield from known(_pids(subject))
+
+
+def _pids(subject: Subject) -> Iterator[Diagnostic]:
+    pids = subject.spec.runtime.pids
+    if pids < 1:
+        message = f"{pids} is no number of processes; write at least 1"
+        yield subject.problem("bad-pids", ("runtime", "pids"), message)

@@ -100,21 +100,80 @@ def _shown(found: Plan, root: Path, form: str) -> str:
 
 
 def generate(arguments: argparse.Namespace) -> ExitCode:
-    """Write what is made from other files, or say what of it is stale."""
-    from buildspec.engine import files
-    from buildspec.report.generated import generated
+    """Write what is made from the specification and from this program, or say what of it is stale.
 
-    command = "python -m buildspec generate"
-    texts = generated(Path(arguments.file).parent, Path(__file__).parents[2])
-    stale = [path for path, text in texts.items() if not files.holds(path, text)]
-    for path in texts:
-        if arguments.check:
-            print(f"{path}: {'stale' if path in stale else 'as it should be'}")
+    A file that somebody has written or changed is left alone; all others are written nevertheless.
+    """
+    from buildspec.engine import files
+
+    root, texts = _texts(arguments)
+    stale, kept = [], []
+    for name, text in texts.items():
+        path = root / name
+        why = _kept(path, text)
+        if why and not arguments.force:
+            kept.append(f"{path} {why}")
+            print(f"{path}: {why}")
+        elif arguments.check:
+            stale += [] if (same := files.holds(path, text)) else [str(path)]
+            print(f"{path}: {'as it should be' if same else 'stale'}")
         else:
-            print(f"{path}: {'written' if files.write(path, texts[path]) else 'nothing has changed'}")
-    if arguments.check and stale:
-        raise StepError(f"stale: {', '.join(map(str, stale))}", f"run `{command}`")
+            print(f"{path}: {'written' if files.write(path, text) else 'nothing has changed'}")
+    command = _again(arguments)
+    if kept:
+        told = [*kept, *([f"stale: {', '.join(stale)}"] if stale else [])]
+        fix = f"to have it overwritten, run `{command} --force`; to keep it, leave it out of generate.files"
+        raise StepError("\n".join(told), fix)
+    if stale:
+        raise StepError(f"stale: {', '.join(stale)}", f"run `{command.removesuffix(' --')}`")
     return ExitCode.DONE
+
+
+def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:
+    """The folder of the specification, and the files that are made, by their path in it."""
+    from buildspec.cli.loading import everywhere
+    from buildspec.plan.model import Facts
+    from buildspec.plan.planner import make_plan
+    from buildspec.report.generated import Subject, documentation, generated
+
+    source = everywhere(arguments)
+    # a platform has to be named, and none of the texts depends on which
+    plan = make_plan(source, Facts(native=source.spec.image.platforms[0]))
+    made = generated(Subject(spec=source.spec, plan=plan))
+    return source.root, {**made, **documentation(source.root, Path(__file__).parents[2])}
+
+
+def _kept(path: Path, text: str) -> str:
+    """Why a file is left alone; empty when it isn't."""
+    from buildspec.spec.seal import Seal, seal_of
+
+    try:
+        there = path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"can't be read: {(error.strerror or 'error').lower()}"
+    if there == text:
+        return ""
+    match seal_of(there):
+        case Seal.WHOLE:
+            return ""
+        case Seal.EDITED:
+            return "was changed since it was generated"
+        case Seal.FOREIGN:
+            return "was not generated"
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """The command that writes the same files; what it is given goes at its end."""
+    import shlex
+
+    from buildspec.spec.seal import COMMAND
+
+    given = ["--file", arguments.file] if arguments.file != "buildspec.toml" else []
+    given += [part for name in arguments.profile for part in ("--profile", name)]
+    given += [part for one in arguments.set for part in ("--set", one)]
+    return f"{COMMAND} -- {shlex.join(given)}".rstrip()
 
 
 def doctor(arguments: argparse.Namespace) -> ExitCode:

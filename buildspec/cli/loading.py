@@ -132,6 +132,28 @@ def selection(arguments: argparse.Namespace, profiles: Sequence[str], document: 
     return Selection(tuple(profiles), overrides(arguments), variables, os.environ, today())
 
 
+def everywhere(arguments: argparse.Namespace) -> Source:
+    """The specification as the command line selects it, the same on every machine and at every commit.
+
+    Of the environment, only variables count that have no default.
+
+    Raises:
+        UsageError: the profile depends on what this machine reaches.
+    """
+    from buildspec.checks import examine
+    from buildspec.spec.environment import without_default
+    from buildspec.spec.load import Selection, read
+    from buildspec.spec.overlay import profile_names
+
+    path = Path(arguments.file)
+    document = read(path, arguments.file)
+    if AUTO in arguments.profile and AUTO not in profile_names(document):
+        raise UsageError(f"--profile {AUTO} depends on what this machine reaches", "name the profile that you mean")
+    environ = {name: os.environ[name] for name in without_default(document) if name in os.environ}
+    chosen = Selection(tuple(arguments.profile), overrides(arguments), {}, environ, today())
+    return examine(path, chosen, document).source
+
+
 def _version(arguments: argparse.Namespace) -> str:
     """The version that is released, as semver.org writes it; empty when none is."""
     given: str = getattr(arguments, "release", "")

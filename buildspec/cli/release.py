@@ -156,6 +156,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
     from buildspec.engine.store import Store
     from buildspec.release import bundle as form
     from buildspec.release.ready import candidates, flaws
+    from buildspec.render import compose
     from buildspec.render.bake import FOLDER
 
     source = loaded(arguments)
@@ -169,6 +170,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
     target = source.root / DIST
     with oci.beside(target) as fresh, files.scratch() as folder:
         store = Store(Client(), folder)
+        digests = {one.stage: one.digest for one in candidates(result)}
         for one in candidates(result):
             blobs = store.blobs(one.digest)
             name = f"{spec.image.name}:{spec.image.deliver[one.stage] or 'latest'}"
@@ -190,12 +192,13 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                 for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
                 print(f"{own}: archive, provenance, SBOM", flush=True)
+        files.write(fresh / "compose.yaml", compose.render(spec, form.service_image(spec, digests), "nox -s bundle"))
         for report in ("tests.xml", "audit.sarif", "summary.md"):
             if not (left / report).is_file():
                 raise MachineError(f"{FOLDER}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
             shutil.copyfile(left / report, fresh / report)
         verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
-        verdicts["images"] = {one.stage: one.digest for one in candidates(result)}
+        verdicts["images"] = digests
         form.finish(fresh, json.loads(json.dumps(verdicts)))
         oci.swap(fresh, target)
     count = len(list(target.iterdir()))

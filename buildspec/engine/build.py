@@ -31,8 +31,6 @@ from buildspec.render.dockerfile import render as render_dockerfile
 from buildspec.spec import lock
 from buildspec.spec.values import Platform
 
-BASES = f"{bake.FOLDER}/bases"
-"""OCI layouts of assembled bases, relative to the specification."""
 FRESH = 2.0
 """Seconds that an answer about tags holds: a build in another folder may move one while this one runs."""
 
@@ -124,7 +122,7 @@ def _assembled(recipes: Sequence[Recipe], around: Surroundings, options: Options
 
 def _layout(source: AssembledSource, bases: Mapping[Recipe, AssembledBase], around: Surroundings) -> str:
     digest = index(around.cache, {recipe.platform: bases[recipe].digest for recipe in source.recipes})
-    folder = f"{BASES}/{source.name}"
+    folder = f"{bake.BASES}/{source.name}"
     export(around.cache, digest, around.root / folder, source.name)
     return f"{folder}@{digest}"
 

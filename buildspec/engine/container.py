@@ -17,6 +17,7 @@ from buildspec.engine import process
 from buildspec.engine.client import SETUP, Client
 from buildspec.engine.images import Chunks
 from buildspec.errors import MachineError
+from buildspec.plan.confinement import confinement
 from buildspec.render.bake import fields
 from buildspec.spec.model import Runtime
 from buildspec.spec.values import Platform
@@ -25,9 +26,6 @@ LABEL = "buildspec.test"
 """Label of every container that is made here; its value says for which folder."""
 _SECONDS = 60.0
 """Longest wait for a step of the engine; making the first container of an image unpacks it."""
-_PIDS = 512
-"""Processes of a container: more than any service needs, and too few for a fork bomb."""
-_TMPFS = "rw,noexec,nosuid,nodev,size=64m"
 _MOST_CONTENT = 1 << 20
 """Bytes of a file that are read."""
 _ABSENT = ("no such file", "could not find the file", "not a directory")
@@ -222,23 +220,27 @@ def options(wanted: Container) -> list[str]:
     Args:
         wanted: what to make.
     """
-    runtime = wanted.runtime
+    limits = confinement(wanted.runtime)
     argv = ["--name", wanted.name, "--label", f"{LABEL}={wanted.folder}", "--platform", str(wanted.platform)]
-    argv += ["--pull", "never", "--interactive", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    argv += ["--pull", "never", "--interactive"]
+    for capability in limits.cap_drop:
+        argv += ["--cap-drop", capability]
+    for option in limits.security:
+        argv += ["--security-opt", option]
     # what it prints is read as it comes; the engine would keep all of it on its disk
-    argv += ["--pids-limit", str(_PIDS), "--log-driver", "none"]
-    argv += ["--read-only"] if runtime.read_only else []
+    argv += ["--pids-limit", str(limits.pids), "--log-driver", "none"]
+    argv += ["--read-only"] if limits.read_only else []
     argv += [] if wanted.network else ["--network", "none"]
-    for folder in runtime.tmpfs:
-        argv += ["--tmpfs", f"{folder}:{_TMPFS}"]
-    for folder in runtime.volumes:
+    for folder, given in limits.tmpfs.items():
+        argv += ["--tmpfs", f"{folder}:{given}"]
+    for folder in limits.volumes:
         argv += ["--volume", folder]
-    if runtime.memory:
-        argv += ["--memory", runtime.memory, "--memory-swap", runtime.memory]
-    if runtime.cpus is not None:
+    if limits.memory:
+        argv += ["--memory", limits.memory, "--memory-swap", limits.memory]
+    if limits.cpus is not None:
         # an engine refuses more than it has
-        argv += ["--cpus", f"{min(runtime.cpus, float(os.cpu_count() or 1)):g}"]
-    for key, value in {**runtime.env, **wanted.env}.items():
+        argv += ["--cpus", f"{min(limits.cpus, float(os.cpu_count() or 1)):g}"]
+    for key, value in {**wanted.runtime.env, **wanted.env}.items():
         argv += ["--env", f"{key}={value}"]
     for inside, file in wanted.mounts.items():
         argv += ["--mount", fields("type=bind", f"source={file}", f"target={inside}", "readonly")]

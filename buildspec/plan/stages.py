@@ -37,8 +37,9 @@ from buildspec.plan.model import (
     Workdir,
     WriteFile,
 )
+from buildspec.plan.programs import resolved, traits_of
 from buildspec.spec import model as language
-from buildspec.spec.families import FAMILIES, Traits, assembled_traits, traits
+from buildspec.spec.families import Traits
 from buildspec.spec.load import Source
 
 REPORTS = "/gate"
@@ -92,16 +93,7 @@ class Expander:
 
     def traits(self, name: str) -> Traits:
         """What a stage's base provides, its packages included."""
-        root = base_of(self.spec, name)
-        if root == SCRATCH:
-            return FAMILIES["scratch"]
-        base = self.spec.bases[root]
-        if isinstance(base, language.DebianBase):
-            stages = [self.spec.stages[stage] for stage in chain(self.spec, name)]
-            added = [package for stage in stages for package in stage.packages]
-            known = assembled_traits((*base.packages, *added), shell=base.shell)
-            return attrs.evolve(known, programs={**known.programs, **base.programs})
-        return traits(base)
+        return traits_of(self.spec, name)
 
     def _from(self, node: Node) -> str:
         parent = self.spec.stages[node.stage].from_
@@ -279,10 +271,7 @@ class Expander:
         yield from (Step(does, self._origin(node, key)) for key, does in found)
 
     def _resolved(self, node: Node, command: language.Command) -> language.Command:
-        """The command with its program's own path: `node` isn't on the path of every base."""
-        if isinstance(command, str) or not command:
-            return command
-        return (self.traits(node.stage).programs.get(command[0], command[0]), *command[1:])
+        return resolved(self.spec, node.stage, command)
 
     def _ids(self, user: str) -> str:
         """A user in numbers, which engines can check without reading the image's files."""

@@ -23,6 +23,8 @@ from buildspec.engine import oci
 from buildspec.engine.contents import ImageContents
 from buildspec.errors import StepError
 from buildspec.plan.model import AssembledSource, Plan
+from buildspec.render.compose import default_stage
+from buildspec.spec.model import Spec
 from buildspec.spec.values import Platform
 
 CHECKSUMS = "SHA256SUMS"
@@ -72,6 +74,20 @@ def parts(blobs: Mapping[str, Path], digest: str) -> tuple[Part, ...]:
 def file_name(image: str, stage: str, platform: Platform | None = None) -> str:
     """How the names of files about an image begin, perhaps for one platform; names of images may have slashes."""
     return "-".join((image, stage, *([str(platform)] if platform else []))).replace("/", "-")
+
+
+def service_image(spec: Spec, digests: Mapping[str, str]) -> str:
+    """How `compose.yaml` calls the image: as the first registry has it, and by its digest, which alone decides.
+
+    Args:
+        spec: the specification.
+        digests: of the images, by stage.
+    """
+    stage = default_stage(spec)
+    if not spec.release.registries:
+        return f"{spec.image.name}@{digests[stage]}"
+    tag = spec.image.deliver[stage] or "latest"
+    return f"{spec.release.registries[0]}/{spec.image.name}:{tag}@{digests[stage]}"
 
 
 def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import attrs
 
-from buildspec.plan.model import AssembledSource, Plan, Target
+from buildspec.plan.model import AssembledSource, Plan, PlannedSecret, Target, Where
 from buildspec.plan.stages import DAY
+from buildspec.spec.model import GeneratedFile
+from buildspec.spec.seal import origin
 
 FOLDER = "build"
 """Where generated files go, relative to the specification."""
 DOCKERFILE = f"{FOLDER}/Dockerfile"
 DEFINITION = f"{FOLDER}/docker-bake.json"
+BASES = f"{FOLDER}/bases"
+"""OCI layouts of assembled bases."""
+PORTABLE_DOCKERFILE = "Dockerfile"
+"""What others build from."""
 GATES = f"{FOLDER}/gates"
 """Reports of gates, a folder each."""
 
@@ -66,6 +72,102 @@ def render(plan: Plan, layouts: Mapping[str, str], secrets: Mapping[str, SecretS
     return definition
 
 
+def portable(plan: Plan) -> dict[str, Any]:
+    """Write a bake definition for those who have no buildspec: the same on every machine.
+
+    What differs from build to build is a variable. There are no targets that are only measured.
+
+    Args:
+        plan: what to build; of its facts, none is used.
+
+    Returns:
+        What `docker buildx bake` reads, as JSON holds it; paths are relative to the folder of the specification.
+    """
+    targets = [target for target in plan.targets if target.tag or target.gate]
+    audited = any(target.gate == "audit" for target in targets)
+    contexts = {
+        source.name: f"oci-layout://{BASES}/{source.name}:{source.name}"
+        for source in plan.sources
+        if isinstance(source, AssembledSource)
+    }
+    common: dict[str, Any] = _literal(
+        {
+            "context": plan.context,
+            "dockerfile": posixpath.relpath(PORTABLE_DOCKERFILE, plan.context),
+            "attest": ["type=provenance,disabled=true"],
+            **({"contexts": {**contexts, **plan.contexts}} if contexts or plan.contexts else {}),
+        }
+    )
+    if audited:
+        common["args"] = {DAY: f"${{{DAY}}}"}
+    if plan.secrets:
+        common["secret"] = _secrets(plan.secrets)
+    return {
+        "//": origin("buildspec.toml") + (f". {_ABOUT_BASES}" if contexts else ""),
+        "variable": _variables(plan, audited),
+        "group": {"default": {"targets": [target.name for target in targets]}},
+        "target": {"_common": common, **{target.name: _portable_target(target, plan) for target in targets}},
+    }
+
+
+_ABOUT_BASES = (
+    f"Bases under {BASES} are what `nox -s build` has assembled there; "
+    "`--set '*.contexts.NAME=docker-image://IMAGE'` takes another."
+)
+_REVISION = "REVISION"
+_TODAY = '${formatdate("YYYY-MM-DD", timestamp())}'
+
+
+def _portable_target(target: Target, plan: Plan) -> dict[str, Any]:
+    found: dict[str, Any] = _literal(_target(target))
+    if plan.stage(target.stage).where is Where.BUILD:
+        del found["platforms"]  # the builder's own, which is another one elsewhere
+    if not target.gate:
+        # null takes a label away
+        revision = f'${{{_REVISION} != "" ? {_REVISION} : null}}'
+        found["labels"] = {**found["labels"], "org.opencontainers.image.revision": revision}
+    return found
+
+
+def _variables(plan: Plan, audited: bool) -> dict[str, Any]:
+    found = {_REVISION: {"default": "", "description": "Commit of the sources, for a label"}}
+    if audited:
+        found[DAY] = {"default": _TODAY, "description": "An audit is asked anew each day"}
+    for secret in plan.secrets:
+        if secret.constant:
+            about = f"Set it to {secret.constant} when there is a secret ca-bundle"
+            found[_variable(secret)] = {"default": "", "description": about}
+        elif secret.files or secret.file_env:
+            own = [] if secret.env else [one for one in secret.files if not one.startswith(("/", "~"))]
+            about = (
+                f"File with the secret {secret.id}, if there is one; outside of this folder, with --allow fs.read=PATH"
+            )
+            default = own[0] if own and not secret.optional else ""
+            found[_variable(secret)] = _literal({"default": default, "description": about})
+    return found
+
+
+def _variable(secret: PlannedSecret) -> str:
+    """Name of the variable with the file of a secret, or with what is none."""
+    plain = re.sub(r"[^A-Z0-9]+", "_", secret.id.upper())
+    return plain if secret.constant else f"{plain}_FILE"
+
+
+def _secrets(secrets: Sequence[PlannedSecret]) -> str:
+    """An expression for what this machine has: those of the environment, and files that a variable names."""
+    parts = []
+    for secret in secrets:
+        name, env = _variable(secret), secret.env[0] if secret.env else ""
+        without = f'["id={secret.id},env={env}"]' if env else "[]"
+        if secret.constant:
+            parts.append(f'{name} != "" ? ["id={secret.id},env={name}"] : []')
+        elif secret.files or secret.file_env:
+            parts.append(f'{name} != "" ? ["id={secret.id},src=${{{name}}}"] : {without}')
+        else:
+            parts.append(without)
+    return f"${{concat({', '.join(parts)})}}"
+
+
 def _literal(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Keep bake from reading templates in strings: it evaluates `${…}` and `%{…}`, in JSON too."""
     match value:
@@ -106,6 +208,16 @@ def fields(*values: str) -> str:
 
 
 def dockerignore(plan: Plan) -> str:
-    """The ignore file that goes with the Dockerfile; what is generated is never part of the context."""
-    own = [f"/{FOLDER}"] if plan.context == "." else []
-    return "".join(f"{pattern}\n" for pattern in (*plan.ignore, *own))
+    """The ignore file that goes with the Dockerfile; what is generated is never part of the context.
+
+    Where the context is the folder of the specification, what `nox -s generate` leaves there is ignored first, so that
+    a pattern such as `!compose.yaml` brings it back.
+    """
+    own = posixpath.normpath(plan.context) == "."
+    made = [f"/{name}" for name in get_args(GeneratedFile) if "/" not in name] if own else []
+    return "".join(f"{pattern}\n" for pattern in (*made, *plan.ignore, *([f"/{FOLDER}"] if own else [])))
+
+
+def portable_dockerignore(plan: Plan) -> str:
+    """The ignore file of the context, for those who have no buildspec."""
+    return f"# {origin('buildspec.toml')}\n{dockerignore(plan)}"

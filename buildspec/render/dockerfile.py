@@ -16,11 +16,25 @@ import attrs
 from buildspec.errors import Diagnostic, SpecError
 from buildspec.plan import model as plan
 from buildspec.spec.model import Command
+from buildspec.spec.seal import origin
 
 HEADER = """\
 # Made from buildspec.toml; edit that instead. Builds without buildspec, too:
 #   docker buildx bake --file build/docker-bake.json
 """
+PORTABLE_HEADER = f"""\
+# {origin("buildspec.toml")}
+# Builds without buildspec, too:
+#   docker buildx bake --file docker-bake.json
+"""
+_IGNORED = {
+    "DL3003": "the script that installs packages for another platform is no place for WORKDIR",
+    "DL3006": "the base is a named context, or its missing tag is a finding of `nox -s check`",
+    "DL3008,DL3018": "distributions withdraw versions of packages as soon as they are insecure",
+    "DL3022": "files are copied from a named context",
+    "DL4006": "a step that installs packages has the shell of its base",
+}
+"""What hadolint says of lines that are right, and why it is ignored there."""
 
 
 @attrs.frozen
@@ -44,22 +58,31 @@ class _UnwritableError(ValueError):
     """A value that no Dockerfile can hold at that place."""
 
 
-def render(planned: plan.Plan) -> Dockerfile:
+def render(planned: plan.Plan, header: str = HEADER) -> Dockerfile:
     """Write the Dockerfile of a plan.
+
+    Args:
+        planned: what to build.
+        header: its first lines.
 
     Raises:
         SpecError: a value can't be written without becoming something else.
     """
     references = {s.name: str(s.reference) for s in planned.sources if isinstance(s, plan.ImageSource)}
-    lines = HEADER.rstrip("\n").split("\n")
+    lines = header.rstrip("\n").split("\n")
+    lines += _reasons(planned)
     origins: dict[int, plan.Origin] = {}
     counted: dict[str, tuple[tuple[str, plan.Origin | None], ...]] = {}
     for stage in planned.stages:
-        lines += ["", _from(stage, references)]
+        lines += ["", *_pragma(_bare(stage, planned)), _from(stage, references)]
         # a base that is pulled is a step too; one from a named context isn't
         numbered: list[tuple[str, plan.Origin | None]] = [("FROM", None)] if stage.source in references else []
+        ended = False  # after a heredoc, hadolint wants a blank line
         for step in stage.steps:
             text = _step(step, references)
+            lines += [""] if ended else []
+            ended = "<<" in text and "\n" in text
+            lines += _pragma(_ignored(step, planned))
             first = len(lines) + 1
             lines += text.split("\n")
             origins |= dict.fromkeys(range(first, len(lines) + 1), step.origin)
@@ -67,6 +90,39 @@ def render(planned: plan.Plan) -> Dockerfile:
                 numbered.append((text.split(maxsplit=1)[0].upper(), step.origin))
         counted[stage.name] = tuple(numbered)
     return Dockerfile("\n".join(lines) + "\n", origins, counted)
+
+
+def _bare(stage: plan.PlannedStage, planned: plan.Plan) -> tuple[str, ...]:
+    """What hadolint says of a base without a tag, or of a context, which it takes for one."""
+    for source in planned.sources:
+        if source.name == stage.source:
+            named = isinstance(source, plan.ImageSource) and (source.reference.tag or source.reference.digest)
+            return () if named else ("DL3006",)
+    return ()
+
+
+def _ignored(step: plan.Step, planned: plan.Plan) -> tuple[str, ...]:
+    """What hadolint says of a step, and has no reason to."""
+    match step.does:
+        case plan.Run(command=command) if step.origin.key.endswith(".packages"):
+            install = ("DL3008",) if "apt-get" in command else ("DL3018",)
+            return ("DL3003", *install, "DL4006") if "\n" in command else install
+        case plan.Copy(source=source) if source in planned.contexts:
+            return ("DL3022",)
+        case _:
+            return ()
+
+
+def _pragma(rules: tuple[str, ...]) -> list[str]:
+    return [f"# hadolint ignore={','.join(rules)}"] if rules else []
+
+
+def _reasons(planned: plan.Plan) -> list[str]:
+    """Why some of what hadolint says is ignored."""
+    found = {rule for stage in planned.stages for rule in _bare(stage, planned)}
+    found |= {rule for stage in planned.stages for step in stage.steps for rule in _ignored(step, planned)}
+    told = [f"#   {rules}: {why}" for rules, why in _IGNORED.items() if found & {*rules.split(",")}]
+    return ["# Where a comment has hadolint ignore something, this is why:", *told] if told else []
 
 
 def _step(step: plan.Step, references: dict[str, str]) -> str:

@@ -23,7 +23,7 @@ All tables and keys of `buildspec.toml`. A key without a default and not require
 Every string may hold variables: `${{name}}` is a value of `[vars]`; `$${{` stands for `${{` itself.
 
 Editors that read a JSON Schema (Even Better TOML, Taplo) complete and check while one types; the first line of the file
-tells them where it is, and `python -m buildspec generate` writes it there:
+tells them where it is, and `nox -s generate` writes it there:
 
 ```toml
 #:schema ./buildspec.schema.json

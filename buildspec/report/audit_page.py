@@ -6,9 +6,10 @@ import inspect
 
 from buildspec.gates.audit import RULES
 from buildspec.gates.audit.subject import Rule, name_of, severity_of
+from buildspec.spec.seal import origin
 
 _HEAD = """\
-<!-- Made from buildspec/gates/audit by `python -m buildspec generate`. -->
+<!-- @ORIGIN@ -->
 
 # What the audit looks for
 
@@ -39,7 +40,8 @@ A waiver that has ended is an error of `nox -s check`; one that covers nothing i
 
 def text() -> str:
     """The page, a section for each rule."""
-    return "\n".join([_HEAD, *(_section(rule) for rule in RULES)])
+    head = _HEAD.replace("@ORIGIN@", origin("buildspec/gates/audit"))
+    return "\n".join([head, *(_section(rule) for rule in RULES)])
 
 
 def _section(rule: Rule) -> str:

@@ -1,27 +1,69 @@
-"""Everything that is made from other files, and what belongs in it."""
+"""A specification and its plan in, everything that is made from them for others out: paths and texts."""
 
 from __future__ import annotations
 
+import json
+import posixpath
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from buildspec.render import reference
+import attrs
+
+from buildspec.plan.model import Plan
+from buildspec.render import bake, compose, dockerfile, reference
 from buildspec.report import audit_page
 from buildspec.report.diagnostics import AUDIT_PAGE
 from buildspec.spec import schema
+from buildspec.spec.model import GeneratedFile, Spec
+from buildspec.spec.seal import sealed
 
 SCHEMA = "buildspec.schema.json"
 """Beside the specification, whose first line names it."""
 REFERENCE = "docs/reference.md"
 
 
-def generated(root: Path, project: Path) -> dict[Path, str]:
-    """The files that are made, with what belongs in them.
+@attrs.frozen(kw_only=True)
+class Subject:
+    """What files are made from."""
+
+    spec: Spec
+    plan: Plan
+    """Of all platforms; no text may depend on its facts."""
+
+
+MAKERS: Mapping[GeneratedFile, Callable[[Subject], str]] = {
+    "Dockerfile": lambda one: dockerfile.render(one.plan, dockerfile.PORTABLE_HEADER).text,
+    "docker-bake.json": lambda one: json.dumps(bake.portable(one.plan), indent=2, ensure_ascii=False) + "\n",
+    ".dockerignore": lambda one: bake.portable_dockerignore(one.plan),
+    "compose.yaml": lambda one: compose.render(one.spec),
+    "buildspec.schema.json": lambda _: schema.text(),
+}
+"""What makes each file."""
+
+
+def generated(subject: Subject) -> dict[str, str]:
+    """The files that a specification asks for: paths relative to it, with what belongs in them.
 
     Args:
-        root: folder of the specification, which gets the schema.
-        project: this program's own folder, which alone keeps the pages of the documentation.
+        subject: what they are made from.
     """
-    found = {root / SCHEMA: schema.text()}
+    wanted = subject.spec.generate.files
+    chosen = MAKERS if wanted is None else wanted
+    return {_place(name, subject.plan): sealed(MAKERS[name](subject)) for name in chosen}
+
+
+def _place(name: GeneratedFile, plan: Plan) -> str:
+    """An ignore file counts in the folder of the context, every other file beside the specification."""
+    return posixpath.normpath(posixpath.join(plan.context, name)) if name == ".dockerignore" else name
+
+
+def documentation(root: Path, project: Path) -> dict[str, str]:
+    """The pages that are made from this program; it alone keeps them.
+
+    Args:
+        root: folder of the specification.
+        project: this program's own folder.
+    """
     if root.resolve() != project.resolve():
-        return found
-    return {**found, root / REFERENCE: reference.text(), root / AUDIT_PAGE: audit_page.text()}
+        return {}
+    return {REFERENCE: sealed(reference.text()), AUDIT_PAGE: sealed(audit_page.text())}

@@ -54,6 +54,19 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[D
     return attrs.evolve(document, data=data, moved=moved, outside=outside), problems
 
 
+def without_default(document: Document) -> frozenset[str]:
+    """The environment variables that a specification can't do without, those of its profiles included.
+
+    Args:
+        document: as it is written.
+    """
+    profiles = document.data.get("profiles", {})
+    tables = [document.data, *(profiles.values() if isinstance(profiles, Mapping) else ())]
+    declared = [one.get("vars", {}) for one in tables if isinstance(one, Mapping)]
+    asking = [one for table in declared if isinstance(table, Mapping) for one in table.values() if _asks(one)]
+    return frozenset(one["env"] for one in asking if "default" not in one)
+
+
 def _asks(value: Any) -> bool:  # noqa: ANN401 - whatever TOML holds
     """Whether it is a table of the form that asks for the environment, with nothing wrong in it."""
     if not isinstance(value, Mapping) or not value.keys() <= _KEYS:

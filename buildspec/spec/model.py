@@ -335,10 +335,14 @@ class Runtime:
     """Memory limit: `512m`."""
     cpus: float | None = None
     """CPU limit, in cores."""
+    pids: int = 256
+    """Most processes and threads at once: more than services need, and too few for one that multiplies."""
     read_only: bool = True
     """The root file system can't be written."""
     tmpfs: tuple[str, ...] = ()
-    """Folders in memory that can."""
+    """Folders in memory that can: `/tmp`, or with options of its own, `/tmp:size=128m`; 64 MiB otherwise."""
+    command: tuple[str, ...] = ()
+    """Arguments that a service is started with, in `compose.yaml`; the image's own `cmd` when empty."""
 
 
 @attrs.frozen(repr=False, kw_only=True)
@@ -355,6 +359,24 @@ class Release:
     """What digests are signed with before a tag points at them: a file, `env://NAME`, or the address of a key service
     as cosign has it (`awskms://…`). SBOM and test results are attached, signed as well. Unsigned when empty.
     """
+
+
+GeneratedFile = Literal[
+    "Dockerfile",
+    "docker-bake.json",
+    ".dockerignore",
+    "compose.yaml",
+    "buildspec.schema.json",
+]
+"""What `nox -s generate` writes; `report/generated.py` has what makes each."""
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class Generate:
+    """`[generate]`: what `nox -s generate` writes beside the specification."""
+
+    files: tuple[GeneratedFile, ...] | None = None
+    """Files; all of them when absent, none when empty. `.dockerignore` goes into the folder of `[context]`."""
 
 
 @attrs.frozen(repr=False, kw_only=True)
@@ -403,5 +425,7 @@ class Spec:
     """How the image is run."""
     release: Release = attrs.Factory(Release)
     """Where it goes."""
+    generate: Generate = attrs.Factory(Generate)
+    """What is written for other tools."""
     waivers: tuple[Waiver, ...] = ()
     """Findings that are known, and may be."""

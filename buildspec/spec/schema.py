@@ -11,13 +11,14 @@ import attrs
 
 from buildspec.spec import model, values
 from buildspec.spec.fields import Field, fields, summary
+from buildspec.spec.seal import origin
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """Draft 7: what Taplo and Even Better TOML understand."""
 TITLE = "buildspec.toml"
 OVERLAY = "Overlay"
 """What the names of definitions end in of which nothing is required."""
-ORIGIN = "Made from buildspec/spec/model.py by `python -m buildspec generate`."
+ORIGIN = origin("buildspec/spec/model.py")
 
 _VARIABLE = r"\$\{"
 """A string with a variable in it is anything until the variable is filled in."""

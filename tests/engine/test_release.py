@@ -486,7 +486,7 @@ def test_a_bundle_is_whole_the_same_each_time_and_loads(ready_with: ReadyWith, t
     before = {file.name: file.read_bytes() for file in dist.iterdir()}
     name = f"{ready.name}-production"
     assert set(before) == {
-        *("SHA256SUMS", "release.json", "tests.xml", "audit.sarif", "summary.md", f"{name}.oci.tar"),
+        *("SHA256SUMS", "release.json", "tests.xml", "audit.sarif", "summary.md", "compose.yaml", f"{name}.oci.tar"),
         *(
             f"{name}-{target.replace('/', '-')}.{end}"
             for target in PLATFORMS

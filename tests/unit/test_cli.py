@@ -305,22 +305,6 @@ def test_where_a_value_comes_from_is_explained(run: Run) -> None:
     ]
 
 
-# --- generate ------------------------------------------------------------------------------------------------
-
-
-def test_what_is_generated_is_written_once_and_is_stale_when_it_was_changed(run: Run, root: Path) -> None:
-    schema = root / "buildspec.schema.json"
-    stale = run("generate", "--check")
-    assert (stale.code, stale.out) == (1, "buildspec.schema.json: stale\n")
-    assert stale.err == "error: stale: buildspec.schema.json\nfix: run `python -m buildspec generate`\n"
-    assert not schema.exists()
-    assert run("generate").out == "buildspec.schema.json: written\n"
-    assert run("generate").out == "buildspec.schema.json: nothing has changed\n"
-    assert run("generate", "--check") == Said(0, "buildspec.schema.json: as it should be\n", "")
-    schema.write_text("{}", encoding="utf-8")
-    assert run("generate", "--check").code == 1
-
-
 # --- profile auto --------------------------------------------------------------------------------------------
 
 

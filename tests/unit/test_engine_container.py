@@ -18,7 +18,7 @@ CONFINED = Runtime(
     volumes=("/data",),
     memory="512m",
     cpus=0.5,
-    tmpfs=("/tmp", "/var/tmp"),
+    tmpfs=("/tmp", "/var/tmp:exec,size=1m"),
 )
 WANTED = Container(
     name="n",
@@ -36,11 +36,12 @@ WANTED = Container(
 def test_it_may_do_no_more_than_the_runtime_says() -> None:
     assert options(WANTED) == [
         *("--name", "n", "--label", "buildspec.test=f", "--platform", "linux/arm64", "--pull", "never"),
-        *("--interactive", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "512"),
+        *("--interactive", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"),
+        *("--pids-limit", "256"),
         *("--log-driver", "none"),
         *("--read-only", "--network", "none"),
         *("--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=64m"),
-        *("--tmpfs", "/var/tmp:rw,noexec,nosuid,nodev,size=64m"),
+        *("--tmpfs", "/var/tmp:rw,nosuid,nodev,exec,size=1m"),
         *("--volume", "/data", "--memory", "512m", "--memory-swap", "512m", "--cpus", "0.5"),
         *("--env", "LOG=a b", "--env", "BOTH=test"),
         *("--mount", 'type=bind,"source=/srv/a,b",target=/in,readonly', "--entrypoint", "/bin/a"),

@@ -118,5 +118,6 @@ def test_no_provenance_is_attached_for_it_holds_the_time() -> None:
 
 def test_what_is_generated_is_never_part_of_the_context() -> None:
     plan = make_plan(source(HEAD + '[stages.app]\nfrom = "bare"\n[context]\nignore = ["*.log", "!keep.log"]\n'), FACTS)
-    assert dockerignore(plan) == "*.log\n!keep.log\n/build\n"
+    made = "/Dockerfile\n/docker-bake.json\n/.dockerignore\n/compose.yaml\n/buildspec.schema.json\n"
+    assert dockerignore(plan) == f"{made}*.log\n!keep.log\n/build\n"
     assert dockerignore(attrs.evolve(plan, context="app")) == "*.log\n!keep.log\n"

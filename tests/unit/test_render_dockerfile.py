@@ -40,7 +40,7 @@ def lines(*does: plan.Instruction) -> str:
     start = f"{HEADER}\nFROM scratch AS app\n"
     assert text.startswith(start)
     assert text.endswith("\nUSER 7\n")
-    return text[len(start) : -len("\nUSER 7\n")]
+    return text[len(start) : -len("\nUSER 7\n")].removesuffix("\n")  # a blank line follows a heredoc
 
 
 def rest(one: plan.Instruction) -> str:

@@ -114,6 +114,8 @@ def test_every_key_of_the_other_tables_is_decoded_to_what_it_says() -> None:
         volumes=("/data",),
         memory="512m",
         cpus=1.5,
+        pids=100,
+        command=("serve",),
         read_only=False,
         tmpfs=("/tmp",),
     )

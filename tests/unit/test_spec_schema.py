@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from jsonschema import Draft7Validator
 
 from buildspec.render import reference
 from buildspec.report.generated import SCHEMA as SCHEMA_FILE
-from buildspec.report.generated import generated
 from buildspec.spec import model, schema
 from buildspec.spec.document import parse
 from buildspec.spec.fields import fields, summary
@@ -38,22 +36,6 @@ def tables() -> list[type]:
         for one in vars(model).values()
         if isinstance(one, type) and attrs.has(one) and one.__module__ == model.__name__
     ]
-
-
-@pytest.mark.parametrize("path", list(generated(ROOT, ROOT)), ids=lambda path: path.name)
-def test_a_file_that_is_made_is_not_stale(path: Path) -> None:
-    made = generated(ROOT, ROOT)[path]
-    assert path.is_file(), "run `python -m buildspec generate`"
-    assert path.read_text(encoding="utf-8") == made, "it is stale: run `python -m buildspec generate`"
-
-
-def test_the_files_say_where_they_come_from() -> None:
-    for text in generated(ROOT, ROOT).values():
-        assert re.search(r"Made from buildspec/[a-z/.]+ by `python -m buildspec generate`", text[:300])
-
-
-def test_another_project_gets_the_schema_alone(tmp_path: Path) -> None:
-    assert list(generated(tmp_path, ROOT)) == [tmp_path / "buildspec.schema.json"]
 
 
 def test_the_specification_of_this_repository_names_its_schema() -> None:

@@ -1,7 +1,14 @@
 # Made from buildspec.toml; edit that instead. Builds without buildspec, too:
 #   docker buildx bake --file build/docker-bake.json
+# Where a comment has hadolint ignore something, this is why:
+#   DL3003: the script that installs packages for another platform is no place for WORKDIR
+#   DL3006: the base is a named context, or its missing tag is a finding of `nox -s check`
+#   DL3008,DL3018: distributions withdraw versions of packages as soon as they are insecure
+#   DL3022: files are copied from a named context
+#   DL4006: a step that installs packages has the shell of its base
 
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS base
+# hadolint ignore=DL3018
 RUN --mount=type=cache,target=/var/cache/apk,sharing=locked \
     --mount=type=secret,id=ca-bundle,target=/run/secrets/ca-bundle \
     --mount=type=secret,id=ca-bundle-path,env=NODE_EXTRA_CA_CERTS \
@@ -37,6 +44,7 @@ FROM dev-deps AS audit
 COPY --chmod=0644 <<"EOF" /gate/gate
 audit
 EOF
+
 COPY tools/audit.mjs ./tools/audit.mjs
 ARG BUILDSPEC_DAY
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
@@ -81,6 +89,7 @@ RUN npm run bundle
 FROM docker.io/library/node:20-alpine AS runtime.root
 
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.packages
+# hadolint ignore=DL3003,DL3018,DL4006
 RUN --mount=type=cache,target=/var/cache/apk,sharing=locked \
     --mount=type=bind,from=runtime.root,target=/target,rw \
     --mount=type=secret,id=ca-bundle,target=/run/secrets/ca-bundle \
@@ -116,12 +125,14 @@ WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=bundle /app/dist ./dist
 COPY --from=bundle /app/package.json ./package.json
+# hadolint ignore=DL3022
 COPY --from=scripts --chmod=0755 health-check.sh /usr/local/bin/health-check
 USER 1001:1001
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli.js"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
+# hadolint ignore=DL3006
 FROM gcr.io/distroless/nodejs20-debian12 AS production
 COPY --chmod=0644 <<"EOF" /etc/passwd
 root:x:0:0:root:/root:/sbin/nologin
@@ -129,6 +140,7 @@ nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
 nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
 claudeflow:x:1001:1001:claudeflow:/home/claudeflow:/sbin/nologin
 EOF
+
 COPY --chmod=0644 <<"EOF" /etc/group
 root:x:0:
 nobody:x:65534:
@@ -137,6 +149,7 @@ staff:x:50:
 nonroot:x:65532:
 claudeflow:x:1001:
 EOF
+
 WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=runtime /app /app
@@ -149,6 +162,7 @@ FROM builder AS test
 COPY --chmod=0644 <<"EOF" /gate/gate
 test
 EOF
+
 RUN npm test
 
 FROM scratch AS test.report

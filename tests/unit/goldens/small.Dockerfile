@@ -1,6 +1,12 @@
 # Made from buildspec.toml; edit that instead. Builds without buildspec, too:
 #   docker buildx bake --file build/docker-bake.json
+# Where a comment has hadolint ignore something, this is why:
+#   DL3003: the script that installs packages for another platform is no place for WORKDIR
+#   DL3006: the base is a named context, or its missing tag is a finding of `nox -s check`
+#   DL3008,DL3018: distributions withdraw versions of packages as soon as they are insecure
+#   DL4006: a step that installs packages has the shell of its base
 
+# hadolint ignore=DL3006
 FROM --platform=$BUILDPLATFORM trixie.tool.build AS tool
 RUN --mount=type=secret,id=token,env=TOKEN,required=true \
     --mount=type=secret,id=http-proxy,env=http_proxy \
@@ -11,6 +17,7 @@ RUN --mount=type=secret,id=token,env=TOKEN,required=true \
 FROM docker.io/library/node:20-alpine AS app.root
 
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS app.packages
+# hadolint ignore=DL3003,DL3018,DL4006
 RUN --mount=type=cache,target=/var/cache/apk,sharing=locked \
     --mount=type=bind,from=app.root,target=/target,rw \
     --mount=type=secret,id=ca-bundle,target=/run/secrets/ca-bundle \
@@ -58,6 +65,7 @@ FROM tool AS check
 COPY --chmod=0644 <<"EOF" /gate/gate
 check
 EOF
+
 ARG BUILDSPEC_DAY
 SHELL ["/bin/sh", "-c", "/bin/sh -c \"$0\" || { code=$?; [ \"$code\" = 69 ] || exit \"$code\"; : > /gate/unavailable; }"]
 RUN npm test
