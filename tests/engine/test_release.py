@@ -498,6 +498,8 @@ def test_a_bundle_is_whole_the_same_each_time_and_loads(ready_with: ReadyWith, t
     changed = [file.name for file in dist.iterdir() if file.read_bytes() != before[file.name]]
     assert changed == []
     image = ready.run("build").good().result["images"][0]
+    service = (dist / "compose.yaml").read_text(encoding="utf-8")
+    assert f'/acme/{ready.name}:latest@{image["digest"]}"\n' in service
     digests = {f"{name}-{target.replace('/', '-')}": one["digest"] for target, one in image["platforms"].items()}
     for file, digest in {**digests, name: image["digest"]}.items():  # the index last: it is what the name stands for
         assert held(dist / f"{file}.oci.tar", tmp_path / file) == ([*digests.values()] if file == name else [digest])

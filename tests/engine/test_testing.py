@@ -63,7 +63,7 @@ stdout = { contains = ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
 [tests.has-limits]
 entrypoint = ["sh", "-c"]
 run = ["cd /sys/fs/cgroup && cat memory.max pids.max || cat memory/memory.limit_in_bytes pids/pids.max"]
-stdout = { equals = "67108864\n512" }
+stdout = { equals = "67108864\n256" }
 
 [tests.has-its-files]
 files."/loud.txt" = { owner = "0:0", mode = "0644", content = { equals = "HELLO" } }

@@ -193,6 +193,16 @@ def test_environment_and_commit_make_nothing_stale(
     assert 'LABEL "a"="1"\nLABEL "b"="unknown"\n' in (root / "Dockerfile").read_text(encoding="utf-8")
 
 
+def test_a_variable_without_a_default_has_to_be_set(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, SPEC.replace(", default = 1", ""))
+    assert run(capsys)[0] == 2
+    monkeypatch.setenv("SOME_BUILD", "77")
+    assert run(capsys)[0] == 0
+    assert 'LABEL "a"="77"\n' in (root / "Dockerfile").read_text(encoding="utf-8")
+
+
 def test_what_somebody_wrote_or_changed_is_left_alone_and_the_rest_is_written(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

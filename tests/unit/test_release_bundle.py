@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from helpers.layouts import archive, packed
-from helpers.plans import AMD64, planned
+from helpers.plans import AMD64, HEAD, planned, source
 
 from buildspec.engine.contents import read_archive, unpack
 from buildspec.engine.oci import write_archive
 from buildspec.errors import StepError
-from buildspec.release.bundle import Part, finish, parts, provenance, settled, write_application
+from buildspec.release.bundle import Part, finish, parts, provenance, service_image, settled, write_application
 
 DIGEST = f"sha256:{'1' * 64}"
 
@@ -28,6 +28,18 @@ def built(tmp_path: Path) -> tuple[Mapping[str, Path], str, Part]:
     index = next(digest for digest, file in blobs.items() if b'"manifests": [' in file.read_bytes())
     (part,) = parts(blobs, index)
     return blobs, index, part
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        ("", f"web@{DIGEST}"),
+        ('[release]\nregistries = ["r.test/acme", "s.test"]\n', f"r.test/acme/web:latest@{DIGEST}"),
+    ],
+)
+def test_a_service_is_named_by_its_registry_and_digest(release: str, name: str) -> None:
+    spec = source(f"{HEAD}[stages.app]\nfrom = 'bare'\n{release}").spec
+    assert service_image(spec, {"app": DIGEST}) == name
 
 
 def members(file: Path) -> dict[str, bytes]:
