@@ -139,8 +139,11 @@ def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:
     source = everywhere(arguments)
     # a platform has to be named, and none of the texts depends on which
     plan = make_plan(source, Facts(native=source.spec.image.platforms[0]))
-    made = generated(Subject(spec=source.spec, plan=plan))
-    return source.root, {**made, **documentation(source.root, Path(__file__).parents[2])}
+    subject = Subject(spec=source.spec, plan=plan, frozen=source.lock.there)
+    pages = documentation(source.root, Path(__file__).parents[2])
+    if pages:  # the program's own noxfile installs the program
+        subject = attrs.evolve(subject, install=("nox",))
+    return source.root, {**generated(subject), **pages}
 
 
 def _kept(path: Path, text: str) -> str:

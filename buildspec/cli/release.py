@@ -146,7 +146,6 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
 def bundle(arguments: argparse.Namespace) -> ExitCode:
     """Write the tested images and all that goes with them into `dist/`, whole or not at all."""
     import json
-    import shutil
     from functools import partial
 
     from buildspec.engine import files, oci, scanner
@@ -193,10 +192,7 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
                     files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
                 print(f"{own}: archive, provenance, SBOM", flush=True)
         files.write(fresh / "compose.yaml", compose.render(spec, form.service_image(spec, digests), "nox -s bundle"))
-        for report in ("tests.xml", "audit.sarif", "summary.md"):
-            if not (left / report).is_file():
-                raise MachineError(f"{FOLDER}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
-            shutil.copyfile(left / report, fresh / report)
+        _add_reports(left, fresh)
         verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
         verdicts["images"] = digests
         form.finish(fresh, json.loads(json.dumps(verdicts)))
@@ -204,6 +200,16 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
     count = len(list(target.iterdir()))
     print(f"{DIST}/: {count} files; `sha256sum --check {form.CHECKSUMS}` holds them against their checksums")
     return ExitCode.DONE
+
+
+def _add_reports(left: Path, fresh: Path) -> None:
+    """Copy what tests and audit have left into a bundle."""
+    import shutil
+
+    for report in ("tests.xml", "audit.sarif", "summary.md"):
+        if not (left / report).is_file():
+            raise MachineError(f"{left.name}/{report} isn't there", "run `nox -s test` and `nox -s audit`")
+        shutil.copyfile(left / report, fresh / report)
 
 
 def lock(arguments: argparse.Namespace) -> ExitCode:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from buildspec.render.bake import FOLDER
 from buildspec.spec.model import DebianBase, Spec
 from buildspec.spec.values import Platform
 
-RELEASE = ".github/workflows/release.yml"
-PULL_REQUEST = ".github/workflows/pull-request.yml"
+RELEASE: Literal[".github/workflows/release.yml"] = ".github/workflows/release.yml"
+PULL_REQUEST: Literal[".github/workflows/pull-request.yml"] = ".github/workflows/pull-request.yml"
 
 # Commits that the tags of the actions' repositories point at.
 _ACTIONS = {

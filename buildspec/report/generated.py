@@ -9,13 +9,14 @@ from pathlib import Path
 
 import attrs
 
+from buildspec import __version__
 from buildspec.plan.model import Plan
-from buildspec.render import bake, compose, dockerfile, reference
+from buildspec.render import bake, compose, dockerfile, reference, workflow
 from buildspec.report import audit_page
 from buildspec.report.diagnostics import AUDIT_PAGE
 from buildspec.spec import schema
 from buildspec.spec.model import GeneratedFile, Spec
-from buildspec.spec.seal import sealed
+from buildspec.spec.seal import origin, sealed
 
 SCHEMA = "buildspec.schema.json"
 """Beside the specification, whose first line names it."""
@@ -29,6 +30,14 @@ class Subject:
     spec: Spec
     plan: Plan
     """Of all platforms; no text may depend on its facts."""
+    frozen: bool = False
+    """Workflows refuse what `buildspec.lock` doesn't have."""
+    install: tuple[str, ...] = ("nox", f"buildspec=={__version__}")
+    """What pip installs for workflows."""
+
+    def workflow(self, make: Callable[..., str]) -> str:
+        """A workflow of GitHub, with a line before it that says where it comes from."""
+        return f"# {origin('buildspec.toml')}\n{make(self.spec, frozen=self.frozen, install=self.install)}"
 
 
 MAKERS: Mapping[GeneratedFile, Callable[[Subject], str]] = {
@@ -37,6 +46,8 @@ MAKERS: Mapping[GeneratedFile, Callable[[Subject], str]] = {
     ".dockerignore": lambda one: bake.portable_dockerignore(one.plan),
     "compose.yaml": lambda one: compose.render(one.spec),
     "buildspec.schema.json": lambda _: schema.text(),
+    workflow.RELEASE: lambda one: one.workflow(workflow.release),
+    workflow.PULL_REQUEST: lambda one: one.workflow(workflow.pull_request),
 }
 """What makes each file."""
 

@@ -367,6 +367,8 @@ GeneratedFile = Literal[
     ".dockerignore",
     "compose.yaml",
     "buildspec.schema.json",
+    ".github/workflows/release.yml",
+    ".github/workflows/pull-request.yml",
 ]
 """What `nox -s generate` writes; `report/generated.py` has what makes each."""
 
