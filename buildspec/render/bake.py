@@ -214,7 +214,7 @@ def dockerignore(plan: Plan) -> str:
     a pattern such as `!compose.yaml` brings it back.
     """
     own = posixpath.normpath(plan.context) == "."
-    made = [f"/{name}" for name in get_args(GeneratedFile) if "/" not in name] if own else []
+    made = [f"/{name}" for name in get_args(GeneratedFile)] if own else []
     return "".join(f"{pattern}\n" for pattern in (*made, *plan.ignore, *([f"/{FOLDER}"] if own else [])))
 
 

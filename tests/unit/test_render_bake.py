@@ -8,7 +8,7 @@ import json
 import posixpath
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from buildspec.plan.model import Plan
 from buildspec.plan.planner import make_plan
 from buildspec.render.bake import SecretSource, dockerignore, render
+from buildspec.spec.model import GeneratedFile
 
 PLAIN = planned('[stages.app]\nfrom = "bare"\n')
 SECRETS = {"token": SecretSource(env="TOKEN"), "no-proxy": SecretSource(file="build/secrets/no-proxy")}
@@ -118,6 +119,6 @@ def test_no_provenance_is_attached_for_it_holds_the_time() -> None:
 
 def test_what_is_generated_is_never_part_of_the_context() -> None:
     plan = make_plan(source(HEAD + '[stages.app]\nfrom = "bare"\n[context]\nignore = ["*.log", "!keep.log"]\n'), FACTS)
-    made = "/Dockerfile\n/docker-bake.json\n/.dockerignore\n/compose.yaml\n/buildspec.schema.json\n"
+    made = "".join(f"/{name}\n" for name in get_args(GeneratedFile))
     assert dockerignore(plan) == f"{made}*.log\n!keep.log\n/build\n"
     assert dockerignore(attrs.evolve(plan, context="app")) == "*.log\n!keep.log\n"
