@@ -1,4 +1,7 @@
-"""The command line's arguments in, a namespace with the verb's name and options out."""
+"""The command line's arguments in, a namespace with the verb's name and options out.
+
+Loads nothing but the standard library: a noxfile reads the verbs from here before their dependencies are installed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from buildspec import __version__
-from buildspec.errors import UsageError
 
 AUTO = "auto"
 """Profile that stands for the specification's own bases, or `debian` where their registries can't be reached."""
@@ -17,6 +19,8 @@ _PROGRAM = "buildspec"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        from buildspec.errors import UsageError
+
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
@@ -201,6 +205,8 @@ def overrides(arguments: argparse.Namespace) -> dict[str, str]:
     Raises:
         UsageError: one isn't of the form `name=value`.
     """
+    from buildspec.errors import UsageError
+
     found: dict[str, str] = {}
     for text in arguments.set:
         name, equals, value = text.partition("=")
