@@ -27,7 +27,8 @@ def define(before: Callable[[], object] = lambda: None) -> None:
         before: called when a session runs, before anything of this package but its verbs' names is loaded.
     """
     for name, verb in VERBS.items():
-        _define(name, verb.about, before)
+        if verb.of_specification:
+            _define(name, verb.about, before)
 
 
 def _define(name: str, about: str, before: Callable[[], object]) -> None:

@@ -154,7 +154,10 @@ def test_tests_are_all_of_them_or_those_asked_for(
 def test_each_verb_is_a_session_that_needs_no_environment_of_nox(noxfile: Any) -> None:
     from buildspec.arguments import VERBS
 
+    assert "new" not in noxfile.nox.sessions  # where there is a noxfile, it has been
     for name, verb in VERBS.items():
+        if not verb.of_specification:
+            continue
         session = noxfile.nox.sessions[name]
         assert (session.run.__doc__, session.venv_backend) == (verb.about, "none")
         assert session.default is (name in noxfile.nox.options.sessions)
@@ -174,3 +177,12 @@ def test_without_nox_the_message_says_how_to_install_it(monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, "buildspec.sessions", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'buildspec\[nox\]'"):
         import_module("buildspec.sessions")
+
+
+def test_a_noxfile_says_what_to_do_where_nox_cannot_find_this_package(tmp_path: Path) -> None:
+    (tmp_path / "noxfile.py").write_text((ROOT / "docs/examples/pulse/noxfile.py").read_text())
+    code = "import sys; sys.modules['buildspec'] = None; from nox.__main__ import main; main()"
+    argv = [sys.executable, "-c", code, "-l"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "Install buildspec beside nox" in done.stderr
