@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import site
 import subprocess
 import sys
@@ -14,10 +13,14 @@ import nox
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["check", "plan"]
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # this package, of which nothing is installed yet
+
+from buildspec.sessions import DEFAULT, define  # noqa: E402 - found by way of the line above
+
 PROJECT = nox.project.load_toml(HERE / "pyproject.toml")
+nox.options.sessions = [*DEFAULT]
 
 
 def environment(name: str = "buildspec", *groups: str) -> str:
@@ -38,102 +41,13 @@ def environment(name: str = "buildspec", *groups: str) -> str:
     return str(python)
 
 
-def verb(session: nox.Session) -> None:
-    """Run the verb the session is named after, in this process: another Python would take 0.1 s to start.
-
-    Nox ends with the verb's own exit code, which says more than that a session failed.
-    """
-    os.chdir(HERE)
+def use_environment() -> None:
+    """Let this process import what the verbs need."""
     folder = str(Path(environment()).parents[1])
     site.addsitedir(sysconfig.get_path("purelib", vars={"base": folder, "platbase": folder}))
-    from buildspec.cli import main
-
-    if code := main([session.name, *session.posargs]):
-        sys.exit(code)
 
 
-@nox.session
-def check(session: nox.Session) -> None:
-    """Decode and type-check the specification; say all that is wrong with it."""
-    verb(session)
-
-
-@nox.session
-def plan(session: nox.Session) -> None:
-    """Show what would be built: stages, where they run, bases, targets."""
-    verb(session)
-
-
-@nox.session
-def build(session: nox.Session) -> None:
-    """Build every delivered image for every platform, gates included."""
-    verb(session)
-
-
-@nox.session
-def test(session: nox.Session) -> None:
-    """Build, then hold the [tests] against the images of every platform."""
-    verb(session)
-
-
-@nox.session
-def audit(session: nox.Session) -> None:
-    """Build, then look for what shouldn't be in the images of every platform."""
-    verb(session)
-
-
-@nox.session
-def reproduce(session: nox.Session) -> None:
-    """Build, build again without any cache, and compare."""
-    verb(session)
-
-
-@nox.session
-def bundle(session: nox.Session) -> None:
-    """Write the tested images and all that goes with them into dist/."""
-    verb(session)
-
-
-@nox.session
-def export(session: nox.Session) -> None:
-    """Write the tested images of this machine's platforms into build/part, for join."""
-    verb(session)
-
-
-@nox.session
-def join(session: nox.Session) -> None:
-    """Take what other machines exported, as images for all platforms."""
-    verb(session)
-
-
-@nox.session
-def lock(session: nox.Session) -> None:
-    """Record what image references point at and bases are assembled from, in buildspec.lock."""
-    verb(session)
-
-
-@nox.session
-def push(session: nox.Session) -> None:
-    """Push the tested images to every registry, and tag them there."""
-    verb(session)
-
-
-@nox.session
-def rollback(session: nox.Session) -> None:
-    """Move the moving tags back to a version that was released."""
-    verb(session)
-
-
-@nox.session
-def generate(session: nox.Session) -> None:
-    """Write Dockerfile, bake file, ignore file, compose.yaml and JSON Schema; `-- --check` for CI."""
-    verb(session)
-
-
-@nox.session
-def doctor(session: nox.Session) -> None:
-    """Say what this machine can and can't do, with the fix."""
-    verb(session)
+define(before=use_environment)
 
 
 @nox.session

@@ -1,4 +1,7 @@
-"""The command line's arguments in, a namespace with the verb's name and options out."""
+"""The command line's arguments in, a namespace with the verb's name and options out.
+
+Loads nothing but the standard library: a noxfile reads the verbs from here before their dependencies are installed.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from buildspec import __version__
-from buildspec.errors import UsageError
 
 AUTO = "auto"
 """Profile that stands for the specification's own bases, or `debian` where their registries can't be reached."""
 FALLBACK = "debian"
+KINDS = ("node", "python", "go", "static")
+"""Projects that `new` writes for."""
 _PROGRAM = "buildspec"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        from buildspec.errors import UsageError
+
         raise UsageError(message, f"see `{self.prog} --help`")
 
 
@@ -49,7 +55,14 @@ def _overview() -> argparse.ArgumentParser:
 
 
 def _add_options(made: argparse.ArgumentParser, verb: str) -> None:
-    """Add the options that all verbs have, and the verb's own."""
+    """Add the options that verbs about a specification have, and the verb's own."""
+    if VERBS[verb].of_specification:
+        _of_specification(made)
+    for add in VERBS[verb].options:
+        add(made)
+
+
+def _of_specification(made: argparse.ArgumentParser) -> None:
     made.add_argument("--file", default="buildspec.toml", metavar="PATH", help="the specification (buildspec.toml)")
     made.add_argument(
         "--profile",
@@ -62,8 +75,6 @@ def _add_options(made: argparse.ArgumentParser, verb: str) -> None:
     made.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a name of [vars]"
     )
-    for add in VERBS[verb].options:
-        add(made)
 
 
 def _frozen(made: argparse.ArgumentParser) -> None:
@@ -157,6 +168,21 @@ def _of_generate(made: argparse.ArgumentParser) -> None:
     made.add_argument("--force", action="store_true", help="overwrite files that somebody has written or changed, too")
 
 
+def _of_new(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--kind", choices=KINDS, default="", help="what the image is of, where that isn't clear")
+    made.add_argument(
+        "--entry", default="", metavar="WHAT", help="what starts: a file, a Python module, a folder with a Go program"
+    )
+    made.add_argument("--port", type=_port, metavar="NUMBER", help="that the server listens on; 0: it is no server")
+    made.add_argument("--no-noxfile", action="store_true", help="write no noxfile.py")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text[:6]) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"'{text}' is no port; they go from 1 to 65535, and 0 is for no server")
+    return int(text)
+
+
 class Verb(NamedTuple):
     """A verb of the command line."""
 
@@ -164,9 +190,14 @@ class Verb(NamedTuple):
     """What it does, in a sentence."""
     options: tuple[Callable[[argparse.ArgumentParser], None], ...] = ()
     """What adds its own options."""
+    of_specification: bool = True
+    """It is about a specification that is there: it has options that say which, and is a session of nox."""
 
 
 VERBS: Mapping[str, Verb] = {
+    "new": Verb(
+        "Write a specification and a noxfile for the project in this folder.", (_of_new,), of_specification=False
+    ),
     "check": Verb("Decode and type-check the specification; say all that is wrong with it.", (_of_check, _frozen)),
     "plan": Verb(
         "Show what would be built: stages, where they run, bases, images, gates, tags.", (_release, _of_plan, _frozen)
@@ -201,6 +232,8 @@ def overrides(arguments: argparse.Namespace) -> dict[str, str]:
     Raises:
         UsageError: one isn't of the form `name=value`.
     """
+    from buildspec.errors import UsageError
+
     found: dict[str, str] = {}
     for text in arguments.set:
         name, equals, value = text.partition("=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from buildspec.checks.commands import commands
@@ -13,6 +14,9 @@ from buildspec.spec.model import Base, Copy, DebianBase
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
 from buildspec.spec.values import Platform
+
+_TARGET = re.compile(r"\$\{?TARGET(?:ARCH|PLATFORM)\b")
+"""BuildKit's variables, which have a stage run once for each target."""
 
 
 @waivable("warning")
@@ -43,9 +47,16 @@ def _emulated(subject: Subject, name: str) -> Iterator[Diagnostic]:
 @waivable("error")
 def platform_leak(subject: Subject) -> Iterator[Diagnostic]:
     """Files that may depend on the builder's platform are copied into a stage for the target's."""
-    search = Search(subject, lambda made: subject.runs_on(made.stage) == "build")
+    search = Search(
+        subject, lambda made: subject.runs_on(made.stage) == "build" and not _asks_for_target(subject, made.stage)
+    )
     for path, copy in copies(subject):
         yield from known(_platform_leak(subject, path, copy, search))
+
+
+def _asks_for_target(subject: Subject, name: str) -> bool:
+    """Whether a command of a stage reads what the target is: a cross compiler's, and pip's `--platform`."""
+    return any(_TARGET.search(command.text) for command in commands(subject, name))
 
 
 def _platform_leak(subject: Subject, path: Path, copy: Copy, search: Search) -> Iterator[Diagnostic]:
@@ -55,7 +66,7 @@ def _platform_leak(subject: Subject, path: Path, copy: Copy, search: Search) -> 
         return
     if made := search.first(copy.from_, copy.path):
         message = f"'{made.install.words}' in '{made.stage}', which runs on the builder's platform, may leave machine"
-        out = "run it without install scripts, or on the target"
+        out = "run it without install scripts, for $TARGETARCH, or on the target"
         yield subject.problem("platform-leak", path, f"{message} code in it; {out}")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MODULES = {
     **dict.fromkeys(("check", "plan", "generate", "doctor"), "language"),
     **dict.fromkeys(("build", "test", "audit", "reproduce"), "images"),
+    "new": "new",
     **dict.fromkeys(("push", "rollback", "lock", "bundle"), "release"),
     **dict.fromkeys(("export", "join"), "parts"),
 }

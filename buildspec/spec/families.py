@@ -263,6 +263,7 @@ PACKAGE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "tini": ("/usr/bin/tini",),
     "python3": ("/usr/bin/python3",),
     "python3-minimal": ("/usr/bin/python3",),
+    "nginx": ("/usr/sbin/nginx",),
     "nginx-light": ("/usr/sbin/nginx",),
 }
 

@@ -162,11 +162,11 @@ class Project:
             docker("image", "rm", "--force", *dict.fromkeys(ids))
 
 
-def copy_of(app: str, folder: Path) -> Project:
+def copy_of(app: str, folder: Path, apps: Path = APPS) -> Project:
     """Copy an application and give its image a name that nobody has."""
     name = f"{app}-{uuid.uuid4().hex[:10]}"
     project = Project(folder / name, name)
-    shutil.copytree(APPS / app, project.root, ignore=shutil.ignore_patterns("build", "dist", "__pycache__"))
+    shutil.copytree(apps / app, project.root, ignore=shutil.ignore_patterns("build", "dist", "__pycache__"))
     project.edit("buildspec.toml", f'name = "{app}"\ntitle = "{app}"', f'name = "{name}"\ntitle = "{name}"')
     return project
 

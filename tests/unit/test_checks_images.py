@@ -160,3 +160,19 @@ def test_apt_on_a_base_from_a_registry_is_emulated_and_apk_is_not() -> None:
     assert found(text, "emulated-run") == []
     assert found(text.replace("node:20-alpine", "node:20"), "emulated-run") == ["stages.app"]
     assert found(text.replace("node:20-alpine", "node:20") + "runs-on = 'build'\n", "emulated-run") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "leaks"),
+    [
+        ("gcc -o /out/x x.c", True),
+        ('"$TARGETARCH-gcc" && gcc -o /out/x x.c', False),
+        ("GOARCH=${TARGETARCH} go build -o /out/x", False),
+        ("GOARCH=$TARGETARCHITECTURE go build -o /out/x", True),
+        ("echo TARGETARCH && gcc -o /out/x x.c", True),
+    ],
+)
+def test_what_is_made_for_the_target_leaks_from_no_builder(command: str, leaks: bool) -> None:
+    stages = f"[stages.compile]\nfrom = 'node'\nruns-on = 'build'\nrun = ['{command}']\n"
+    text = f"{MINIMAL}copy = [{{ from = 'compile', path = '/out/x', to = '/x' }}]\n{stages}"
+    assert found(text, "platform-leak") == (["stages.app.copy[0]"] if leaks else [])

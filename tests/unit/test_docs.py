@@ -78,7 +78,7 @@ def test_commands_are_such_that_the_program_takes(page: Path) -> None:
 
 def test_the_readme_has_a_line_for_every_verb() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [verb for verb in VERBS if f"| `nox -s {verb}` |" not in text] == []
+    assert [verb for verb, one in VERBS.items() if one.of_specification and f"| `nox -s {verb}` |" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

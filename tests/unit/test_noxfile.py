@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,11 +17,18 @@ FILE = ROOT / "noxfile.py"
 
 
 @pytest.fixture
-def noxfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def noxfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The noxfile as nox loads it, in a folder of its own, with a nox that does nothing."""
     nox: Any = ModuleType("nox")
     nox.options = SimpleNamespace()
-    nox.session = lambda function: function
+    nox.sessions = {}
+
+    def session(function: Any = None, **given: Any) -> Any:
+        if function is None:
+            return lambda function: session(function, **given)
+        return nox.sessions.setdefault(given.get("name", function.__name__), SimpleNamespace(run=function, **given))
+
+    nox.session = session
     nox.Session = object
     groups = {"lint": ["mypy>=1"], "test": ["pytest>=8"]}
     nox.project = SimpleNamespace(
@@ -28,11 +36,14 @@ def noxfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         dependency_groups=lambda project, *names: [one for name in names for one in project["dependency-groups"][name]],
     )
     monkeypatch.setitem(sys.modules, "nox", nox)
+    monkeypatch.delitem(sys.modules, "buildspec.sessions", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     made: Any = ModuleType("noxfile")
     made.__file__ = str(tmp_path / "noxfile.py")
     exec(compile(FILE.read_text(encoding="utf-8"), FILE, "exec"), made.__dict__)  # noqa: S102 - our own file
-    return made
+    yield made
+    sys.modules.pop("buildspec.sessions", None)  # it knows the nox that does nothing
 
 
 @pytest.fixture
@@ -72,7 +83,6 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr("buildspec.cli.main", main)
     monkeypatch.setattr("site.addsitedir", lambda _: None)
-    monkeypatch.chdir(".")  # a verb changes the folder
     return calls
 
 
@@ -80,13 +90,13 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_a_verb_is_one_call_into_the_package(
     verb: str, noxfile: Any, ran: list[list[str]], called: list[list[str]]
 ) -> None:
-    getattr(noxfile, verb)(Session(verb, "--platform", "linux/arm64"))
+    noxfile.nox.sessions[verb].run(Session(verb, "--platform", "linux/arm64"))
     assert called == [[verb, "--platform", "linux/arm64"]]
 
 
 def test_nox_ends_with_the_exit_code_of_the_verb(noxfile: Any, ran: list[list[str]], called: list[list[str]]) -> None:
     with pytest.raises(SystemExit) as ended:
-        noxfile.check(Session("check", "--profile", "nope"))
+        noxfile.nox.sessions["check"].run(Session("check", "--profile", "nope"))
     assert ended.value.code == 2
 
 
@@ -98,7 +108,7 @@ def test_an_environment_is_made_once_and_shared_by_the_verbs(
     noxfile: Any, ran: list[list[str]], called: list[list[str]]
 ) -> None:
     for verb in ("check", "plan", "check"):
-        getattr(noxfile, verb)(Session(verb))
+        noxfile.nox.sessions[verb].run(Session(verb))
     assert len(ran) == 2
     assert ran[0][1:4] == ["-m", "venv", "--clear"]
     assert ran[1][1:4] == ["-m", "pip", "install"]
@@ -120,15 +130,15 @@ def test_an_environment_is_made_anew_when_what_it_holds_changes(
 
 
 def test_environments_do_not_mix(noxfile: Any, ran: list[list[str]]) -> None:
-    noxfile.lint(Session("lint"))
-    noxfile.tests(Session("tests"))
+    noxfile.nox.sessions["lint"].run(Session("lint"))
+    noxfile.nox.sessions["tests"].run(Session("tests"))
     installed = [argv[-1] for argv in ran if "pip" in argv]
     assert installed == ["mypy>=1", "pytest>=8"]
 
 
 def test_lint_holds_style_and_types_against_the_code(noxfile: Any, ran: list[list[str]]) -> None:
     session = Session("lint")
-    noxfile.lint(session)
+    noxfile.nox.sessions["lint"].run(session)
     assert [" ".join(argv[1:]) for argv in session.commands] == ["ruff check .", "ruff format --check .", "mypy"]
 
 
@@ -137,12 +147,42 @@ def test_tests_are_all_of_them_or_those_asked_for(
     given: list[str], expected: list[str], noxfile: Any, ran: list[list[str]]
 ) -> None:
     session = Session("tests", *given)
-    noxfile.tests(session)
+    noxfile.nox.sessions["tests"].run(session)
     assert session.commands == [("-m", "pytest", *expected)]
 
 
-def test_the_verbs_of_the_noxfile_are_those_of_the_command_line(noxfile: Any) -> None:
+def test_each_verb_is_a_session_that_needs_no_environment_of_nox(noxfile: Any) -> None:
     from buildspec.arguments import VERBS
 
-    sessions: dict[str, Callable[..., None]] = {name: getattr(noxfile, name, None) for name in VERBS}  # type: ignore[misc]
-    assert all(sessions.values())
+    assert "new" not in noxfile.nox.sessions  # where there is a noxfile, it has been
+    for name, verb in VERBS.items():
+        if not verb.of_specification:
+            continue
+        session = noxfile.nox.sessions[name]
+        assert (session.run.__doc__, session.venv_backend) == (verb.about, "none")
+        assert session.default is (name in noxfile.nox.options.sessions)
+
+
+def test_the_sessions_of_a_noxfile_are_known_before_anything_is_installed() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import buildspec.arguments\n"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["buildspec"]
+
+
+def test_without_nox_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nox", None)
+    monkeypatch.delitem(sys.modules, "buildspec.sessions", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'buildspec\[nox\]'"):
+        import_module("buildspec.sessions")
+
+
+def test_a_noxfile_says_what_to_do_where_nox_cannot_find_this_package(tmp_path: Path) -> None:
+    (tmp_path / "noxfile.py").write_text((ROOT / "docs/examples/pulse/noxfile.py").read_text())
+    code = "import sys; sys.modules['buildspec'] = None; from nox.__main__ import main; main()"
+    argv = [sys.executable, "-c", code, "-l"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "Install buildspec beside nox" in done.stderr

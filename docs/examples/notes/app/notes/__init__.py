@@ -1,0 +1,1 @@
+"""Keeps notes in memory: POST /notes adds one, GET /notes has all."""

@@ -1,0 +1,372 @@
+"""`new`: what it writes for each kind of project is right, and what it can't write for is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from helpers.plans import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildspec import cli
+from buildspec.arguments import KINDS as CHOICES
+from buildspec.engine import files
+from buildspec.new import KINDS, NOXFILE, SPECIFICATION
+from buildspec.new import project as pieces
+
+LOCK = '{"lockfileVersion": 3}'
+SERVER = "require('http').createServer().listen(process.env.PORT || 3000)"
+HASHED = "bottle==0.13.4 \\\n    --hash=sha256:045684fbd2764eac9cdeb824861d1551d113e8b683d8d26e296898d3dd99a12e\n"
+GO = "package main\n\nfunc main() {}\n"
+Tree = Mapping[str, str]
+
+
+def package(**more: object) -> str:
+    return json.dumps({"name": "web", "version": "1.0.0", **more})
+
+
+def lay(folder: Path, tree: Tree) -> None:
+    for name, content in tree.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = tmp_path / "My Project"
+    made.mkdir()
+    monkeypatch.chdir(made)
+    return made
+
+
+def entries(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- what is written is right ----------------------------------------------------------------------------------------
+
+RIGHT: Mapping[str, tuple[Tree, list[str], list[str]]] = {
+    # project, options, what the specification then has
+    "node command": ({"package.json": package(), "index.js": "1"}, [], ['rule = "no-health-check"', 'name = "web"']),
+    "node with lock and no modules": (
+        {"package.json": package(), "package-lock.json": LOCK, "index.js": "1"},
+        [],
+        ['entrypoint = ["node", "/app/index.js"]'],
+    ),
+    "node server": (
+        {
+            "package.json": package(scripts={"start": "node --enable-source-maps src/server.js"}),
+            "src/server.js": SERVER,
+        },
+        [],
+        ['expose = ["3000"]', "127.0.0.1:3000", '"/app/src/server.js"', '  "src",'],
+    ),
+    "node with everything": (
+        {
+            "package.json": package(
+                name="@Acme/Web_App",
+                description="says \"${HOME}\"\n'now'",
+                license="MIT",
+                dependencies={"express": "5"},
+                devDependencies={"esbuild": "1"},
+                scripts={"build": "esbuild", "test": "node --test", "start": "PORT=80 node dist/server.js"},
+            ),
+            "package-lock.json": LOCK,
+            ".npmrc": "",
+            "src/server.ts": "",
+            "views/a b.html": "",
+            "test/a.test.js": "",
+        },
+        ["--port", "8080"],
+        [
+            'name = "web-app"',
+            "$${HOME}",
+            '{ from = "build", path = "dist", to = "./dist" }',
+            'run = ["npm test"]',
+            ".npmrc",
+        ],
+    ),
+    "node with tests alone": (
+        {"package.json": package(scripts={"test": "node --test"}, main="lib"), "lib.js": "", "a.test.js": ""},
+        [],
+        ['gate = "test"', '/app/lib.js"'],
+    ),
+    "node with a main folder": ({"package.json": package(main="server"), "server/index.js": ""}, [], ['"server"']),
+    "node whose build makes something else": (
+        {
+            "package.json": package(scripts={"build": "vite build", "start": "node index.js"}),
+            "index.js": "",
+            "server/app.js": "",
+            "api.yaml": "",
+            "docker-compose.yml": "",
+        },
+        [],
+        ['path = "server"', 'path = "api.yaml"', "# and what the build makes"],
+    ),
+    "node that isn't named": ({"package.json": "{}", "index.js": ""}, [], ['name = "my-project"']),
+    "node named beyond ASCII": ({"package.json": package(name="@ä/été"), "index.js": ""}, [], ['name = "ete"']),
+    "node whose name has no letters": (
+        {"package.json": package(name="___"), "index.js": ""},
+        [],
+        ['name = "my-project"'],
+    ),
+    "node with a program": ({"package.json": package(bin={"x": "./bin/x.js"}), "bin/x.js": ""}, [], ["/app/bin/x.js"]),
+    "node with wrong types": ({"package.json": package(scripts=[], bin=7, dependencies=None), "index.js": ""}, [], []),
+    "python file": ({"pyproject.toml": '[project]\nname = "A.B"\n', "main.py": "print(1)"}, [], ['name = "a-b"']),
+    "python server with packages": (
+        {"requirements.txt": HASHED, "app.py": "app.run(host='0.0.0.0', port=5000)", "templates/x.html": ""},
+        [],
+        ['expose = ["5000"]', '"templates"', 'from = "dependencies"', "PIP_INDEX_URL"],
+    ),
+    "python package in src": (
+        {"pyproject.toml": "", "src/tally/__main__.py": "", "src/tally/__init__.py": "", "tests/test_a.py": ""},
+        [],
+        ['["python3", "-m", "tally"]', 'PYTHONPATH = "/app/src"'],
+    ),
+    "python script": (
+        {"pyproject.toml": '[project]\nname = "t"\nscripts.t = "tally.cli:app.main"\n', "tally/cli.py": ""},
+        [],
+        ["from tally.cli import app; sys.exit(app.main())"],
+    ),
+    "python pinned without hashes": ({"requirements.txt": "bottle==0.13.4  # web\n", "main.py": ""}, [], []),
+    "go command": ({"go.mod": "module example.com/Acme/Tool/v2\n\ngo 1.23\n", "main.go": GO}, [], ['name = "tool"']),
+    "go server": (
+        {
+            "go.mod": "module x\n\nrequire (\n\tgolang.org/x/net v0.1.0\n)\n",
+            "go.sum": "",
+            "cmd/api/main.go": f'{GO}// http.ListenAndServe(":9090", nil)',
+        },
+        [],
+        ['name = "api"', 'expose = ["9090"]'],
+    ),
+    "static": ({"index.html": "", "style.css": ""}, [], ['expose = ["8080"]', 'name = "my-project"']),
+    "static in a folder": ({"public/index.html": ""}, ["--port", "3000"], ['path = "public"', 'expose = ["3000"]']),
+    "two kinds, one of them asked for": (
+        {"package.json": package(), "index.js": "", "index.html": ""},
+        ["--kind", "static"],
+        ["nginx"],
+    ),
+    "a port that isn't one of a server": (
+        {"package.json": package(), "index.js": SERVER},
+        ["--port", "0"],
+        ["a command"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_is_written_passes_the_check_with_all_its_profiles(
+    case: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, options, parts = RIGHT[case]
+    lay(folder, tree)
+    before = entries(folder)
+    assert cli.main(["new", *options]) == 0, capsys.readouterr().err
+    told = capsys.readouterr().out
+    written = entries(folder)
+    assert {path: written[path] for path in before} == before
+    assert [path for path in written if path not in before and f"{path}: written\n" not in told] == []
+    text = written[SPECIFICATION].decode()
+    assert [part for part in parts if part not in text] == []
+    for profiles in ([], ["--profile", "debian"]):
+        assert cli.main(["check", "--strict", *profiles]) == 0, capsys.readouterr().err
+    assert cli.main(["generate"]) == 0, capsys.readouterr().err
+    assert cli.main(["check", "--strict"]) == 0, capsys.readouterr().err
+    assert max(map(len, written["noxfile.py"].decode().splitlines())) <= 120
+    assert len(written["noxfile.py"].decode().split("\n")) <= 4
+
+
+def test_all_kinds_can_be_asked_for() -> None:
+    assert (*KINDS,) == CHOICES
+
+
+@pytest.mark.parametrize("example", ["notes", "pages", "pulse"])
+def test_an_example_passes_the_check_and_has_the_noxfile_that_is_written(
+    example: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = ROOT / "docs" / "examples" / example
+    assert cli.main(["check", "--strict", "--file", str(there / SPECIFICATION)]) == 0, capsys.readouterr().err
+    lay(folder, {"index.html": ""})
+    assert cli.main(["new"]) == 0
+    assert (folder / NOXFILE).read_text() == (there / NOXFILE).read_text()
+
+
+# --- what can't be written for ---------------------------------------------------------------------------------------
+
+WRONG: Mapping[str, tuple[Tree, list[str], str]] = {
+    "nothing": (
+        {"main.rs": ""},
+        [],
+        "known are node: package.json; python: pyproject.toml or requirements.txt; go: go.mod",
+    ),
+    "two kinds": ({"package.json": "{}", "index.html": ""}, [], "`--kind node` or `--kind static`"),
+    "another kind": ({"package.json": "{}"}, ["--kind", "go"], "no go.mod here"),
+    "no such kind": ({}, ["--kind", "rust"], "invalid choice: 'rust'"),
+    "no port": ({"package.json": "{}"}, ["--port", "65536"], "'65536' is no port"),
+    "a port of letters": ({"package.json": "{}"}, ["--port", "http"], "'http' is no port"),
+    "a specification": ({"package.json": "{}"}, ["--file", "x.toml"], "unrecognized arguments: --file"),
+    "node: no JSON": ({"package.json": "{"}, [], "package.json isn't JSON"),
+    "node: too deep": ({"package.json": "[" * 100_000}, [], "package.json isn't JSON"),
+    "node: nothing starts": ({"package.json": package(scripts={"start": "next start"})}, [], "`--entry server.js`"),
+    "node: no such entry": ({"package.json": "{}"}, ["--entry", "a.js"], "'a.js' isn't there"),
+    "node: an entry outside": ({"package.json": "{}"}, ["--entry", "../a.js"], "'../a.js' isn't there"),
+    "node: no lock": (
+        {"package.json": package(dependencies={"express": "5"}), "index.js": ""},
+        [],
+        "`npm install --package-lock-only` writes one",
+    ),
+    "node: another's lock": (
+        {"package.json": package(dependencies={"express": "5"}), "index.js": "", "yarn.lock": ""},
+        [],
+        "yarn.lock is another package manager's",
+    ),
+    "node: which port": ({"package.json": package(), "index.js": "app.listen(port)"}, [], "`--port 3000`"),
+    "node: an odd name": ({"package.json": package(), "index.js": "", "a[1].js": ""}, [], "'a[1].js'"),
+    "python: no TOML": ({"pyproject.toml": "["}, [], "pyproject.toml isn't TOML"),
+    "python: nothing starts": ({"pyproject.toml": ""}, [], "nothing here says what starts"),
+    "python: no such entry": ({"pyproject.toml": ""}, ["--entry", "a b:c"], "there is no 'a b:c'"),
+    "python: no lock": (
+        {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["flask"]\n', "main.py": "", "uv.lock": ""},
+        [],
+        "`uv export",
+    ),
+    "python: poetry": (
+        {
+            "pyproject.toml": '[tool.poetry.dependencies]\npython = "^3"\nflask = "*"\n',
+            "main.py": "",
+            "poetry.lock": "",
+        },
+        [],
+        "`poetry export",
+    ),
+    "python: loose": ({"requirements.txt": "flask>=3\n", "main.py": ""}, [], "doesn't pin 'flask>=3' to a version"),
+    "static: an entry": ({"index.html": ""}, ["--entry", "x"], "a server, which is nginx"),
+    "static: no server": ({"index.html": ""}, ["--port", "0"], "a server, which is nginx"),
+    "go: no module": ({"go.mod": "", "main.go": GO}, [], "go.mod has no line `module`"),
+    "go: no lock": ({"go.mod": "module x\nrequire example.com/y v1.0.0\n", "main.go": GO}, [], "there is no go.sum"),
+    "go: no program": ({"go.mod": "module x\n", "x.go": "package x\n"}, [], "no `package main`"),
+    "go: several": (
+        {"go.mod": "module x\n", "cmd/a/m.go": GO, "cmd/b/m.go": GO},
+        [],
+        "`--entry cmd/a` or `--entry cmd/b`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_it_cannot_write_for_is_told_and_nothing_is_written(
+    case: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, options, told = WRONG[case]
+    lay(folder, tree)
+    before = entries(folder)
+    assert cli.main(["new", *options]) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert said.out == ""
+    assert entries(folder) == before
+
+
+@pytest.mark.parametrize("there", ["buildspec.toml", "stages/dependencies.Dockerfile", "noxfile.py"])
+def test_nothing_is_overwritten(there: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = {"package.json": package(dependencies={"a": "1"}), "package-lock.json": LOCK, "index.js": ""}
+    lay(folder, {**tree, there: "mine"})
+    before = entries(folder)
+    assert cli.main(["new"]) == 2
+    assert f"nothing was written: {there}\n" in capsys.readouterr().err
+    assert entries(folder) == before
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay(folder, {"index.html": ""})
+    (folder / "buildspec.toml").symlink_to("elsewhere.toml")
+    assert cli.main(["new"]) == 2
+    assert "buildspec.toml" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["buildspec.toml", "index.html"]
+
+
+def test_git_is_told_to_ignore_what_verbs_leave(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay(folder, {"index.html": ""})
+    assert cli.main(["new"]) == 0
+    assert (folder / ".gitignore").read_text() == "/build/\n/dist/\n/.nox/\n"
+    for name in ("buildspec.toml", "noxfile.py", "server/nginx.conf"):
+        (folder / name).unlink()
+    (folder / ".gitignore").write_text("dist\n")
+    capsys.readouterr()
+    assert cli.main(["new"]) == 0
+    assert ".gitignore: add /build/, /.nox/\n" in capsys.readouterr().out
+    assert (folder / ".gitignore").read_text() == "dist\n"
+
+
+def test_a_folder_that_cannot_be_read_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(folder, {"package.json": package(), "index.js": ""})
+
+    def locked(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    assert cli.main(["new"]) == 3
+    assert capsys.readouterr().err == "error: . can't be read: permission denied\n"
+
+
+def test_a_noxfile_may_stay(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay(folder, {"index.html": "", "noxfile.py": "mine"})
+    assert cli.main(["new"]) == 2
+    assert "`--no-noxfile`" in capsys.readouterr().err
+    assert cli.main(["new", "--no-noxfile"]) == 0
+    assert (folder / "noxfile.py").read_text() == "mine"
+
+
+def test_a_file_that_cannot_be_written_leaves_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(folder, {"index.html": ""})
+    write = files.write
+
+    def full(path: Path, content: str | bytes) -> bool:
+        if path.name == "nginx.conf":
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(files, "write", full)
+    assert cli.main(["new"]) == 3
+    assert "no space left" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+# --- pieces ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_every_name_becomes_one_that_registries_take(name: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", pieces.image_name(name, Path("/")))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_every_string_means_itself(value: str) -> None:
+    assert tomllib.loads(f"x = {pieces.string(value)}")["x"].replace("$${", "${") == value.replace("$${", "${")
+
+
+@pytest.mark.parametrize(
+    ("source", "port"),
+    [
+        ("app.listen(process.env.PORT || 3000)", 3000),
+        ("const port = Number(process.env.PORT ?? '8081')", 8081),
+        ("listen(4000, () => {})", 4000),
+        ("uvicorn.run(app, port=8000)", 8000),
+        ('HTTPServer(("0.0.0.0", 9000), H)', 9000),
+        ('os.environ.get("PORT", "5001")', 5001),
+        ("listen(99999)", 0),
+        ("nothing", 0),
+    ],
+)
+def test_the_port_that_a_source_names(source: str, port: int) -> None:
+    assert pieces.port_in(source) == port
