@@ -17,7 +17,7 @@ from buildspec.spec.unknown import UNKNOWN
 _BREAKS = "\n\r"
 # What turns the order of a text around for the eye alone: Unicode TR 36, and CVE-2021-42574.
 _TURNS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u2028", "\u2029"}
-_TABLES = ("image", "context", "bases", "users", "secrets", "stages", "tests", "runtime", "release")
+_TABLES = ("image", "context", "bases", "users", "secrets", "stages", "tests", "runtime", "release", "generate")
 _WITH_BREAKS = {"run", "entrypoint", "cmd", "test", "description", "stdin", "stdout", "stderr", "content", "after"}
 """Keys whose values may have several lines."""
 _OF_LINE_BREAK = {"args", "env", "labels"}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
 IGNORE = ".gitignore"
-IGNORED = ("/build/", "/dist/", "/.nox/")
+IGNORED = ("/build/", "/dist/", "/.nox/", "/.venv/")
 """What the verbs leave, which is no part of the sources."""
 
 

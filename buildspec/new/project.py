@@ -33,7 +33,7 @@ _PORTS = (
     r"(?i)\bport\b['\"]?\s*[=:]\s*['\"]?(\d{2,5})\b",
     r"\(\s*\(\s*['\"][\w.]*['\"]\s*,\s*(\d{2,5})\s*\)",
 )
-IGNORED = (".git*", ".env*", ".nox", "build", "**/*.log", "buildspec.*", "noxfile.py", "stages", "Dockerfile*")
+IGNORED = (".git*", ".env*", ".nox", ".venv", "build", "**/*.log", "buildspec.*", "noxfile.py", "stages", "Dockerfile*")
 """What no build needs of any project."""
 
 

@@ -74,7 +74,7 @@ def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox"
         frozen: builds refuse what `buildspec.lock` doesn't have.
         install: what pip installs to have nox and this program.
     """
-    fresh = _Steps(frozen=frozen, install=install, ref=f"refs/tags/{_TAG}")
+    fresh = _Steps(frozen=frozen, install=install, requirements=spec.generate.requirements, ref=f"refs/tags/{_TAG}")
     env = {**_build_secrets(spec), "VERSION": _TAG, "PLATFORM": "${{ matrix.platform }}"}
     facts = '"$VERSION" --platform "$PLATFORM" --build-number "$GITHUB_RUN_NUMBER"'
     jobs: dict[str, Table] = {
@@ -130,7 +130,7 @@ def pull_request(spec: Spec, *, frozen: bool = False, install: Sequence[str] = (
         frozen: builds refuse what `buildspec.lock` doesn't have.
         install: what pip installs to have nox and this program.
     """
-    merged = _Steps(frozen=frozen, install=install)
+    merged = _Steps(frozen=frozen, install=install, requirements=spec.generate.requirements)
     return _text(
         {
             "name": "Pull request",
@@ -170,13 +170,14 @@ class _Steps:
 
     Args:
         frozen: builds refuse what isn't locked.
-        install: what pip installs.
+        install: what pip installs, where there are no requirements.
+        requirements: file of what it installs.
         ref: what is checked out; what the event is about when empty.
     """
 
-    def __init__(self, *, frozen: bool, install: Sequence[str], ref: str = "") -> None:
+    def __init__(self, *, frozen: bool, install: Sequence[str], requirements: str, ref: str = "") -> None:
         self.frozen = " --frozen" if frozen else ""
-        self._install, self.ref = " ".join(install), ref
+        self._install, self._requirements, self.ref = " ".join(install), requirements, ref
 
     def begin(self) -> list[Table]:
         """The sources, and nox."""
@@ -184,8 +185,15 @@ class _Steps:
         return [
             {"name": "Check out", "uses": _uses("actions/checkout"), "with": checkout},
             {"name": "Set up Python", "uses": _uses("actions/setup-python"), "with": {"python-version": _PYTHON}},
-            {"name": "Install nox", "run": f"python -m pip install --quiet --no-input {self._install}"},
+            self._nox(),
         ]
+
+    def _nox(self) -> Table:
+        install = "python -m pip install --quiet --no-input"
+        if not self._requirements:
+            return {"name": "Install nox", "run": f"{install} {self._install}"}
+        env = {"REQUIREMENTS": _literal(self._requirements)}
+        return {"name": "Install nox", "env": env, "run": f'{install} --requirement "$REQUIREMENTS"'}
 
     def gates(self, facts: str) -> list[Table]:
         """What must pass; the second and third find in BuildKit's cache what the first built."""

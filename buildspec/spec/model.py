@@ -379,6 +379,8 @@ class Generate:
 
     files: tuple[GeneratedFile, ...] | None = None
     """Files; all of them when absent, none when empty. `.dockerignore` goes into the folder of `[context]`."""
+    requirements: str = ""
+    """File of what pip installs in workflows, nox and this program with it; from its index, by name, when empty."""
 
 
 @attrs.frozen(repr=False, kw_only=True)

@@ -294,13 +294,13 @@ def test_a_link_that_leads_nowhere_is_not_overwritten(folder: Path, capsys: pyte
 def test_git_is_told_to_ignore_what_verbs_leave(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lay(folder, {"index.html": ""})
     assert cli.main(["new"]) == 0
-    assert (folder / ".gitignore").read_text() == "/build/\n/dist/\n/.nox/\n"
+    assert (folder / ".gitignore").read_text() == "/build/\n/dist/\n/.nox/\n/.venv/\n"
     for name in ("buildspec.toml", "noxfile.py", "server/nginx.conf"):
         (folder / name).unlink()
     (folder / ".gitignore").write_text("dist\n")
     capsys.readouterr()
     assert cli.main(["new"]) == 0
-    assert ".gitignore: add /build/, /.nox/\n" in capsys.readouterr().out
+    assert ".gitignore: add /build/, /.nox/, /.venv/\n" in capsys.readouterr().out
     assert (folder / ".gitignore").read_text() == "dist\n"
 
 

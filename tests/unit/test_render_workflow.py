@@ -47,6 +47,7 @@ SPECS = {
     "hostile": GHCR.replace("ghcr.io/acme", "a'b: ${{ github.token }} # x/acme").replace(
         'name = "web"', """name = '''w"'$(x)${{ secrets.A }}'''"""
     ),
+    "requirements": GHCR + "\n[generate]\nrequirements = 'build/$(x) ${{ github.actor }}.txt'\n",
     "hostile secret": GHCR + "\n[secrets.a]\nenv = 'A }} ${{ github.token'\n[secrets.b]\nenv = 'github_token'\n",
 }
 
@@ -286,3 +287,12 @@ def test_the_engine_keeps_its_settings(before: str | None, tmp_path: Path) -> No
     if before and "cgroup" in before:
         assert found["cgroup-parent"] == "/actions_job"
         assert found["features"]["other"] is True
+
+
+def test_requirements_are_read_from_a_file_whose_name_is_no_part_of_a_command() -> None:
+    for text in texts(decoded(SPECS["requirements"])).values():
+        steps = [step for job in read(text)["jobs"].values() for step in job["steps"] if step["name"] == "Install nox"]
+        assert {step["run"] for step in steps} == {
+            'python -m pip install --quiet --no-input --requirement "$REQUIREMENTS"'
+        }
+        assert {step["env"]["REQUIREMENTS"] for step in steps} == {"build/$(x) ${{ '${{' }} github.actor }}.txt"}
