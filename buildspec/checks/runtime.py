@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from functools import cache
-from posixpath import normpath
+from posixpath import join, normpath
 
-from buildspec.checks.rules import Subject, each_stage, inherited, known, waivable
+from buildspec.checks.contents import descent, graph
+from buildspec.checks.rules import Subject, copies, each_stage, inherited, known, waivable
 from buildspec.checks.texts import items, lineage, pairs
 from buildspec.errors import Diagnostic, quoted
-from buildspec.spec.model import Healthcheck, Stage
+from buildspec.spec.model import Copy, Healthcheck, Stage
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN, UnknownError
 from buildspec.spec.values import Duration
@@ -79,8 +80,12 @@ def volume_on_read_only(subject: Subject) -> Iterator[Diagnostic]:
     in_memory = _by_length(normpath(text) for _, text in tmpfs)
     for places in (tmpfs, volumes):
         yield from _clashes(subject, places)
+    lasting = _by_length(normpath(text) for _, text in volumes)
     for path, text in volumes:
         yield from _beneath(subject, path, text, in_memory)
+        if (other := _above(normpath(text), lasting)) and other not in _SYSTEM:
+            message = f"{quoted(text)} is in the volume '{other}' already; remove one of them"
+            yield subject.problem("volume-on-read-only", path, message)
     declared = cache(lambda: _declared(subject))  # looked at, and perhaps unknown, when a stage has a volume
     for name, stage in () if subject.spec.stages is UNKNOWN else subject.spec.stages.items():
         own: list[tuple[Path, str]] = (
@@ -124,13 +129,19 @@ def _by_length(folders: Iterable[str]) -> Mapping[int, Set[str]]:
 
 def _beneath(subject: Subject, path: Path, text: str, in_memory: Mapping[int, Set[str]]) -> Iterator[Diagnostic]:
     folder = normpath(text)
-    for length, those in in_memory.items():
-        if length > len(folder):
-            return
-        other = folder[:length]
-        if other in those and folder[length : length + 1] in ("", "/"):
-            message = f"{quoted(text)} is to last, and runtime.tmpfs has '{other}' in memory; choose one of the two"
-            yield subject.problem("volume-on-read-only", path, message)
+    if other := folder if folder in in_memory.get(len(folder), ()) else _above(folder, in_memory):
+        message = f"{quoted(text)} is to last, and runtime.tmpfs has '{other}' in memory; choose one of the two"
+        yield subject.problem("volume-on-read-only", path, message)
+
+
+def _above(folder: str, others: Mapping[int, Set[str]]) -> str:
+    """The first of other folders that a folder is in; empty when it is in none."""
+    for length, those in others.items():
+        if length >= len(folder):
+            break
+        if folder[:length] in those and (folder[length] == "/" or folder[:length] == "/"):
+            return folder[:length]
+    return ""
 
 
 def _declared(subject: Subject) -> frozenset[str]:
@@ -149,6 +160,32 @@ def _undeclared(
         yield subject.problem("volume-on-read-only", path, message)
 
 
+@waivable("warning")
+def files_in_volume(subject: Subject) -> Iterator[Diagnostic]:
+    """Files are copied into a volume of a delivered image: a volume that is there already hides them."""
+    yield from known(_files_in_volume(subject))
+
+
+def _files_in_volume(subject: Subject) -> Iterator[Diagnostic]:
+    images = graph(subject).inherited
+    everywhere = [normpath(text) for _, text in _folders(subject, "volumes")]
+    for path, copy in copies(subject):
+        if path[1] in images:
+            yield from known(_hidden(subject, path, copy, everywhere))
+
+
+def _hidden(subject: Subject, path: Path, copy: Copy, everywhere: list[str]) -> Iterator[Diagnostic]:
+    name = str(path[1])
+    own = (normpath(text) for _, text in items(subject.spec.stages[name].volumes))
+    volumes = _by_length({*everywhere, *own})
+    if not volumes:
+        return
+    place = normpath(join(descent(subject, name).workdir, copy.to or copy.path))
+    if volume := place if place in volumes.get(len(place), ()) else _above(place, volumes):
+        message = f"goes into the volume '{volume}', where only a new one shows it; copy it to another place"
+        yield subject.problem("files-in-volume", path, message)
+
+
 @waivable("error")
 def required_env_has_default(subject: Subject) -> Iterator[Diagnostic]:
     """A variable that a container must be given has a value already, so that nobody is asked for it."""
@@ -165,6 +202,14 @@ def required_env_has_default(subject: Subject) -> Iterator[Diagnostic]:
             if name in required:
                 message = "is in runtime.required-env, so the image must have no value for it; remove this one"
                 yield subject.problem("required-env-has-default", ("stages", stage, "env", name), message, key=True)
+
+
+def bad_exempt_word(subject: Subject) -> Iterator[Diagnostic]:
+    """A word of `runtime.env-exempt` is empty or has a blank: the image has all of them in one line."""
+    for index, word in () if subject.spec.runtime is UNKNOWN else items(subject.spec.runtime.env_exempt):
+        if len(word.split()) != 1 or word != word.strip():
+            message = f"{quoted(word)} is not one word; write a first argument, without blanks"
+            yield subject.problem("bad-exempt-word", ("runtime", "env-exempt", index), message)
 
 
 def _in_images(subject: Subject) -> list[str]:

@@ -24,7 +24,7 @@ def secret_in_env(subject: Subject) -> Iterator[Diagnostic]:
     for path, table in tables:
         yield from _secrets(subject, "secret-in-env", path, table, f"every image made from it shows it; {_MOUNT}")
     if subject.spec.runtime is not UNKNOWN:
-        out = "compose.yaml shows it; name it in runtime.required-env instead"
+        out = "every delivered image shows it; name it in runtime.required-env instead"
         yield from _secrets(subject, "secret-in-env", ("runtime", "env"), subject.spec.runtime.env, out)
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import attrs
 
 from buildspec.errors import Place
-from buildspec.plan import accounts, packages, secrets
+from buildspec.plan import accounts, packages, secrets, volumes
 from buildspec.plan.bases import Bases
 from buildspec.plan.graph import SCRATCH, Node, base_of, chain, place_of, workdir_of
 from buildspec.plan.model import (
@@ -46,6 +46,8 @@ REPORTS = "/gate"
 """Files that a gate leaves in this folder come out of the build, as its report."""
 UNAVAILABLE = 69
 """Exit code of an audit that could not ask its service: EX_UNAVAILABLE of sysexits.h."""
+REQUIRED_ENV, ENV_EXEMPT = "REQUIRED_ENV", "ENV_EXEMPT"
+"""Variables of images, for their entrypoints: what `[runtime]` has under those keys, a blank between the words."""
 UNAVAILABLE_MARK = "unavailable"
 """File in a gate's report that says so, where that is a warning."""
 DAY = "BUILDSPEC_DAY"
@@ -83,6 +85,7 @@ class Expander:
         stage = self.spec.stages[node.stage]
         yield from self._packages_helper(node)
         yield from self._users_helper(node)
+        yield from self._volumes_helper(node)
         yield self._stage(node, self.names[node], self._from(node), tuple(self._steps(node, stage)))
         if stage.gate:
             yield self._report(node)
@@ -157,6 +160,14 @@ class Expander:
         run = accounts.by_tool(tool, self._users(node))
         return [self._helper(node, "users", (Step(run, self._origin(node, "users")),))]
 
+    def _volumes_helper(self, node: Node) -> list[PlannedStage]:
+        folders = self._new_volumes(node)
+        if not folders:
+            return []
+        origin = self._volumes_origin(node)
+        made = tuple(Step(one, origin) for one in volumes.made(folders))
+        return [self._stage(node, f"{node.stage}.volumes", SCRATCH, made)]
+
     def _helper(self, node: Node, what: str, steps: tuple[Step, ...]) -> PlannedStage:
         base = self.bases.copied(base_of(self.spec, node.stage))
         return self._stage(node, f"{node.stage}.{what}", base, steps, where=Where.BUILD)
@@ -175,6 +186,37 @@ class Expander:
         above = {name for one in before for name in self.spec.stages[one].users}
         return {name: self.spec.users[name] for name in dict.fromkeys(own) if name not in above}
 
+    def _delivers(self, node: Node) -> bool:
+        """Whether the node is an image, which `[runtime]` is about; not the same stage on the builder's platform."""
+        return node.stage in self.spec.image.deliver and node.where is place_of(self.spec, node.stage)
+
+    def _volumes(self, node: Node) -> tuple[str, ...]:
+        """Volumes of an image: those of `[runtime]` and its own."""
+        every = (*self.spec.runtime.volumes, *self.spec.stages[node.stage].volumes)
+        return tuple(dict.fromkeys(map(posixpath.normpath, every)))
+
+    def _new_volumes(self, node: Node) -> tuple[str, ...]:
+        """Volumes whose folders the stage makes: those that no image it starts from has made for the same user."""
+        if not self._delivers(node) or not self._volumes(node):
+            return ()
+        above = (Node(one, node.where) for one in chain(self.spec, node.stage)[:-1])
+        same = (one for one in above if self._delivers(one) and self._user(one) == self._user(node))
+        there = {folder for one in same for folder in self._volumes(one)}
+        return tuple(folder for folder in self._volumes(node) if folder not in there)
+
+    def _volumes_origin(self, node: Node) -> Origin:
+        if self.spec.runtime.volumes:
+            return self._of_runtime("volumes")
+        return self._origin(node, "volumes")
+
+    def _of_runtime(self, key: str, *path: str) -> Origin:
+        return Origin(key=f"runtime.{key}", place=self.source.document.place(("runtime", key, *path)))
+
+    def _user(self, node: Node) -> str:
+        """Who the stage's image runs as: as it says, else as the stage it starts from; empty when none does."""
+        users = (self.spec.stages[name].user for name in reversed(chain(self.spec, node.stage)))
+        return self._ids(next(filter(None, users), ""))
+
     def _report(self, node: Node) -> PlannedStage:
         gate = self.names[node]
         step = Step(Copy((f"{REPORTS}/",), "/", source=gate), self._origin(node, "gate"))
@@ -186,6 +228,8 @@ class Expander:
         yield from (Step(Arg(k, v), self._origin(node, "args", k)) for k, v in sorted(stage.args.items()))
         yield from (Step(does, self._origin(node, "packages")) for does in self._packages(node, stage))
         yield from (Step(does, self._origin(node, "users")) for does in self._accounts(node))
+        for does in volumes.copied(f"{node.stage}.volumes", self._new_volumes(node), self._user(node)):
+            yield Step(does, self._volumes_origin(node))
         if stage.workdir:
             yield Step(Workdir(stage.workdir), self._origin(node, "workdir"))
         yield from (Step(Env(k, v), self._origin(node, "env", k)) for k, v in sorted(stage.env.items()))
@@ -251,6 +295,8 @@ class Expander:
                 yield Step(does, Origin(key=fragment.file, place=place))
 
     def _configuration(self, node: Node, stage: language.Stage) -> Iterator[Step]:
+        if self._delivers(node):
+            yield from self._runtime(stage)
         found: list[tuple[str, Instruction]] = []
         if stage.user:
             found.append(("user", User(self._ids(stage.user))))
@@ -269,6 +315,16 @@ class Expander:
         if stage.stop_signal:
             found.append(("stop-signal", StopSignal(str(stage.stop_signal))))
         yield from (Step(does, self._origin(node, key)) for key, does in found)
+
+    def _runtime(self, stage: language.Stage) -> Iterator[Step]:
+        """What `[runtime]` gives a container is in the image, too, so that it is there however one is started."""
+        runtime = self.spec.runtime
+        yield from (Step(Env(k, v), self._of_runtime("env", k)) for k, v in sorted(runtime.env.items()))
+        if runtime.required_env:
+            yield Step(Env(REQUIRED_ENV, " ".join(runtime.required_env)), self._of_runtime("required-env"))
+            yield Step(Env(ENV_EXEMPT, " ".join(runtime.env_exempt)), self._of_runtime("env-exempt"))
+        if others := tuple(one for one in runtime.volumes if one not in stage.volumes):
+            yield Step(Volume(others), self._of_runtime("volumes"))
 
     def _resolved(self, node: Node, command: language.Command) -> language.Command:
         return resolved(self.spec, node.stage, command)

@@ -321,16 +321,16 @@ class Audit:
 
 @attrs.frozen(repr=False, kw_only=True)
 class Runtime:
-    """`[runtime]`: how the image is run."""
+    """`[runtime]`: how the image is run. What a container needs of it is in every delivered image."""
 
     env: Mapping[str, str] = attrs.Factory(dict)
-    """Environment of the container."""
+    """Environment of the container; its defaults in the image."""
     required_env: tuple[str, ...] = ()
-    """Variables a container refuses to start without; never in the image."""
+    """Variables a container refuses to start without; the image has none of them, but their names in REQUIRED_ENV."""
     env_exempt: tuple[str, ...] = ()
-    """First arguments for which `required-env` isn't asked."""
+    """First arguments for which `required-env` isn't asked; in the image as ENV_EXEMPT."""
     volumes: tuple[str, ...] = ()
-    """Folders that outlive a container."""
+    """Folders that outlive a container; in the image as volumes that belong to its `user`."""
     memory: str = ""
     """Memory limit: `512m`."""
     cpus: float | None = None

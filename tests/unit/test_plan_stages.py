@@ -33,8 +33,8 @@ from = "bare"
 def test_steps_stand_in_the_languages_order_whatever_that_of_the_keys() -> None:
     kinds = [type(one).__name__ for one in steps(planned(WHOLE), "app")]
     assert kinds == [
-        *("Arg", "Arg", "WriteFile", "WriteFile", "Workdir", "Env", "Env", "Copy", "Run", "Run", "User"),
-        *("Entrypoint", "Cmd", "Health", "Volume", "Expose", "Label", "Label", "StopSignal"),
+        *("Arg", "Arg", "WriteFile", "WriteFile", "Copy", "Workdir", "Env", "Env", "Copy", "Run", "Run"),
+        *("User", "Entrypoint", "Cmd", "Health", "Volume", "Expose", "Label", "Label", "StopSignal"),
     ]
 
 
@@ -46,7 +46,7 @@ def test_variables_and_labels_are_sorted_by_name() -> None:
 def test_every_step_names_its_key_and_place() -> None:
     plan = planned(WHOLE)
     places = {step.origin.key: step.origin.place for step in plan.stage("app").steps}
-    assert list(places)[:4] == ["stages.app.args", "stages.app.users", "stages.app.workdir", "stages.app.env"]
+    assert list(places)[:5] == [f"stages.app.{key}" for key in ("args", "users", "volumes", "workdir", "env")]
     assert all(place is not None and place.file == "buildspec.toml" for place in places.values())
     run = places["stages.app.run"]
     assert run is not None

@@ -118,19 +118,38 @@ EOF
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.users
 RUN addgroup -g 1001 -S claudeflow && adduser -S -D -H -h /home/claudeflow -s /sbin/nologin -u 1001 -G claudeflow claudeflow
 
+FROM scratch AS runtime.volumes
+WORKDIR /0/workspace
+WORKDIR /0/output
+WORKDIR /0/cache
+WORKDIR /0/config
+
 FROM docker.io/library/node:20-alpine AS runtime
 COPY --from=runtime.packages /out/ /
 COPY --from=runtime.users /etc/passwd /etc/group /etc/shadow /etc/
+COPY --from=runtime.volumes --chown=1001:1001 /0/ /
 WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=bundle /app/dist ./dist
 COPY --from=bundle /app/package.json ./package.json
 # hadolint ignore=DL3022
 COPY --from=scripts --chmod=0755 health-check.sh /usr/local/bin/health-check
+ENV CLAUDE_BASE_URL="https://api.anthropic.com"
+ENV LOG_LEVEL="info"
+ENV TIMEOUT_MS="300000"
+ENV REQUIRED_ENV="CLAUDE_API_KEY"
+ENV ENV_EXEMPT="--help --version version"
+VOLUME ["/workspace", "/output", "/cache", "/config"]
 USER 1001:1001
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli.js"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
+
+FROM scratch AS production.volumes
+WORKDIR /0/workspace
+WORKDIR /0/output
+WORKDIR /0/cache
+WORKDIR /0/config
 
 # hadolint ignore=DL3006
 FROM gcr.io/distroless/nodejs20-debian12 AS production
@@ -150,9 +169,16 @@ nonroot:x:65532:
 claudeflow:x:1001:
 EOF
 
+COPY --from=production.volumes --chown=1001:1001 /0/ /
 WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=runtime /app /app
+ENV CLAUDE_BASE_URL="https://api.anthropic.com"
+ENV LOG_LEVEL="info"
+ENV TIMEOUT_MS="300000"
+ENV REQUIRED_ENV="CLAUDE_API_KEY"
+ENV ENV_EXEMPT="--help --version version"
+VOLUME ["/workspace", "/output", "/cache", "/config"]
 USER 1001:1001
 ENTRYPOINT ["/nodejs/bin/node", "/app/dist/cli.js"]
 CMD ["--help"]
