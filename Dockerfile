@@ -1,4 +1,4 @@
-# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: 6cb4b4017c3b0048
+# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: 5ef8735cb772aee4
 # Builds without buildspec, too:
 #   docker buildx bake --file docker-bake.json
 # Where a comment has hadolint ignore something, this is why:
@@ -135,14 +135,19 @@ COPY --from=bundle /app/dist ./dist
 COPY --from=bundle /app/package.json ./package.json
 # hadolint ignore=DL3022
 COPY --from=scripts --chmod=0755 health-check.sh /usr/local/bin/health-check
+# hadolint ignore=DL3022
+COPY --from=scripts --chmod=0755 entrypoint.sh /usr/local/bin/entrypoint
+ENV CACHE_DIR="/cache"
 ENV CLAUDE_BASE_URL="https://api.anthropic.com"
 ENV LOG_LEVEL="info"
+ENV OUTPUT_DIR="/output"
 ENV TIMEOUT_MS="300000"
+ENV WORKDIR="/workspace"
 ENV REQUIRED_ENV="CLAUDE_API_KEY"
 ENV ENV_EXEMPT="--help --version version"
 VOLUME ["/workspace", "/output", "/cache", "/config"]
 USER 1001:1001
-ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli.js"]
+ENTRYPOINT ["/usr/local/bin/entrypoint"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
@@ -174,14 +179,17 @@ COPY --from=production.volumes --chown=1001:1001 /0/ /
 WORKDIR /app
 ENV NODE_ENV="production"
 COPY --from=runtime /app /app
+ENV CACHE_DIR="/cache"
 ENV CLAUDE_BASE_URL="https://api.anthropic.com"
 ENV LOG_LEVEL="info"
+ENV OUTPUT_DIR="/output"
 ENV TIMEOUT_MS="300000"
+ENV WORKDIR="/workspace"
 ENV REQUIRED_ENV="CLAUDE_API_KEY"
 ENV ENV_EXEMPT="--help --version version"
 VOLUME ["/workspace", "/output", "/cache", "/config"]
 USER 1001:1001
-ENTRYPOINT ["/nodejs/bin/node", "/app/dist/cli.js"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/dist/entrypoint.js"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/nodejs/bin/node", "/app/dist/healthcheck.js"]
 

@@ -13,6 +13,7 @@ function smallPackage(t, { manifest = MANIFEST, files = {} } = {}) {
   return temporaryFolder(t, {
     'package.json': JSON.stringify(manifest),
     'src/cli.js': "import { name } from './name.js'; import 'claude-flow/x.js'; console.log(name);",
+    'src/entrypoint.js': "import { name } from './name.js'; console.log(name);",
     'src/healthcheck.js': "import { name } from './name.js'; console.log(name);",
     'src/name.js': "export const name = 'wörld';",
     'src/modules/stand-in/index.js': 'module.exports = 1;',
@@ -41,7 +42,7 @@ describe('build', () => {
   it('leaves nothing else in the folder', async (t) => {
     const root = smallPackage(t, { files: { 'build/old.js': 'old' } });
     await build({ root });
-    assert.deepEqual(readdirSync(join(root, 'build')).sort(), ['cli.js', 'healthcheck.js', 'modules']);
+    assert.deepEqual(readdirSync(join(root, 'build')).sort(), ['cli.js', 'entrypoint.js', 'healthcheck.js', 'modules']);
   });
 
   it('gives the same bytes for the same sources, whatever the folder', async (t) => {
@@ -80,6 +81,6 @@ describe('build', () => {
   it('accepts this package', async (t) => {
     const out = join(temporaryFolder(t), 'out');
     await build({ root: ROOT, out });
-    assert.deepEqual(readdirSync(out).sort(), ['cli.js', 'healthcheck.js', 'modules']);
+    assert.deepEqual(readdirSync(out).sort(), ['cli.js', 'entrypoint.js', 'healthcheck.js', 'modules']);
   });
 });

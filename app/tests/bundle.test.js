@@ -48,6 +48,7 @@ const MODULES = {
 };
 const BUILT = {
   'cli.js': 'cli',
+  'entrypoint.js': 'entrypoint',
   'healthcheck.js': 'healthcheck',
   'modules/better-sqlite3/package.json': '{"name": "better-sqlite3", "main": "index.js"}',
   'modules/better-sqlite3/index.js': 'the stand-in',
@@ -69,7 +70,7 @@ describe('bundle', () => {
     assert.equal(files, found.length);
     const left = ['README.md', 'src/cli/unused.js', 'src/ui/console/page.js.map'].map((name) => `claude-flow/${name}`);
     const kept = Object.keys(MODULES).filter((name) => !left.includes(name) && !name.startsWith('unused/'));
-    const own = ['cli.js', 'healthcheck.js', 'package.json'];
+    const own = ['cli.js', 'entrypoint.js', 'healthcheck.js', 'package.json'];
     assert.deepEqual(found, [...own, ...kept.map((name) => `node_modules/${name}`)].sort());
   });
 

@@ -90,6 +90,20 @@ describe('cli.js', { skip: missing }, () => {
     },
   );
 
+  it('is started by the entry point, in the workspace', async (t) => {
+    const [cwd, WORKDIR] = [temporaryFolder(t), temporaryFolder(t)];
+    const command = [process.execPath, join(dirname(cli), 'entrypoint.js'), 'init', '--minimal'];
+    const env = plainEnvironment({ WORKDIR, REQUIRED_ENV: 'CLAUDE_API_KEY' });
+    const refused = await run(t, command, { cwd, env });
+    assert.deepEqual(
+      [refused.code, refused.stdout, refused.stderr],
+      [1, '', 'Error: CLAUDE_API_KEY environment variable is required\n'],
+    );
+    assert.equal((await run(t, command, { cwd, env: { ...env, CLAUDE_API_KEY: 'none' } })).code, 0);
+    assert.ok(existsSync(join(WORKDIR, '.claude/commands')));
+    assert.deepEqual(readdirSync(cwd), []);
+  });
+
   it('does not mind a reader that has seen enough', async (t) => {
     const { child, ended } = start(t, [process.execPath, cli, '--help'], { cwd: temporaryFolder(t) });
     child.stdout.destroy();
@@ -102,9 +116,9 @@ describe('cli.js', { skip: missing }, () => {
     ['SIGINT', 130],
     ['SIGHUP', 129],
   ]) {
-    it(`exits ${code} on ${signal}`, async (t) => {
-      const command = [process.execPath, cli, 'monitor', '--watch'];
-      const { child, ended } = start(t, command, { cwd: temporaryFolder(t) });
+    it(`exits ${code} on ${signal}, started by the entry point`, async (t) => {
+      const command = [process.execPath, join(dirname(cli), 'entrypoint.js'), 'monitor', '--watch'];
+      const { child, ended } = start(t, command, { env: plainEnvironment({ WORKDIR: temporaryFolder(t) }) });
       await Promise.race([once(child.stdout, 'data'), ended]);
       child.kill(signal);
       const result = await ended;

@@ -7,7 +7,7 @@ import { build as compile } from 'esbuild';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Names of the entry points, without extension. */
-export const ENTRIES = Object.freeze(['cli', 'healthcheck']);
+export const ENTRIES = Object.freeze(['cli', 'entrypoint', 'healthcheck']);
 
 async function checkManifest(root) {
   const manifest = JSON.parse(await readFile(`${root}/package.json`, 'utf8'));

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -24,6 +26,18 @@ PROFILE = ("--profile", "debian")
 SECONDS = 900
 """Longest wait for a build: the first one installs 235 packages from the npm registry."""
 HARD = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp")
+KEY = ("--env", "CLAUDE_API_KEY=none")
+REFUSED = "Error: CLAUDE_API_KEY environment variable is required\n"
+ENVIRONMENT = {
+    "CLAUDE_BASE_URL": "https://api.anthropic.com",
+    "NODE_ENV": "production",
+    "LOG_LEVEL": "info",
+    "TIMEOUT_MS": "300000",
+    "WORKDIR": "/workspace",
+    "OUTPUT_DIR": "/output",
+    "CACHE_DIR": "/cache",
+}
+VOLUMES = ("/workspace", "/output", "/cache", "/config")
 NOISE = 0.3
 """Seconds by which two runs of the same command differ on a small machine that does other things, too."""
 
@@ -118,7 +132,24 @@ def test_no_key_of_the_runtime_is_in_the_image(built: Built) -> None:
     for manifest in archive.manifests().values():
         config = archive.config(manifest)["config"]
         assert config["User"] == "1001:1001"
-        assert not [entry for entry in config["Env"] if entry.startswith("CLAUDE_")]
+        given = dict(entry.split("=", 1) for entry in config["Env"])
+        assert "CLAUDE_API_KEY" not in given
+        assert given["REQUIRED_ENV"] == "CLAUDE_API_KEY"
+
+
+def test_both_have_the_variables_of_the_design_and_folders_that_belong_to_their_user(built: Built) -> None:
+    for tag in TAGS:
+        archive = saved(tag)
+        for manifest in archive.manifests().values():
+            config = archive.config(manifest)["config"]
+            given = dict(entry.split("=", 1) for entry in config["Env"])
+            assert {name: given.get(name) for name in ENVIRONMENT} == ENVIRONMENT
+            assert config["Volumes"].keys() == set(VOLUMES)
+            files = archive.files(manifest)
+            for folder in VOLUMES:
+                info = files[folder.strip("/")].info
+                assert (info.isdir(), info.uid, info.gid, info.mode) == (True, 1001, 1001, 0o755)
+            assert files["app"].info.uid == 0
 
 
 # --- what it does --------------------------------------------------------------------------------------------
@@ -152,8 +183,7 @@ def test_it_sets_up_an_empty_folder_as_user_1001(built: Built, tmp_path: Path) -
     folder = tmp_path / "work"
     folder.mkdir()
     folder.chmod(0o777)  # umask
-    run = ["run", "--rm", *HARD, "--volume", f"{folder}:/workspace", "--workdir", "/workspace"]
-    done = docker(*run, LATEST, "init")
+    done = docker("run", "--rm", *HARD, *KEY, "--volume", f"{folder}:/workspace", LATEST, "init")
     assert done.returncode == 0, done.stderr
     made = {path.name: path.stat() for path in folder.iterdir()}
     assert "CLAUDE.md" in made
@@ -161,20 +191,24 @@ def test_it_sets_up_an_empty_folder_as_user_1001(built: Built, tmp_path: Path) -
 
 
 def test_a_command_it_does_not_know_is_an_error(built: Built) -> None:
-    done = docker("run", "--rm", LATEST, "no-such-command")
-    assert done.returncode == 1
+    done = docker("run", "--rm", *KEY, LATEST, "no-such-command")
+    assert (done.returncode, "Unknown command: no-such-command" in done.stderr) == (1, True)
 
 
-def test_asked_to_end_it_ends_with_143(built: Built) -> None:
-    started = docker("run", "--detach", LATEST, "monitor", "--watch").stdout.strip()
+@pytest.mark.parametrize("tag", TAGS)
+def test_asked_to_end_it_ends_with_143(tag: str, built: Built) -> None:
+    started = docker("run", "--detach", *HARD, *KEY, tag, "monitor", "--watch").stdout.strip()
     try:
         until(lambda: docker("logs", started).stdout, 60, "it doesn't begin to monitor")
+        # the entrypoint has become the tool, which is alone
+        (process,) = docker("top", started, "-o", "args").stdout.splitlines()[1:]
+        assert "node /app/dist/" in process
         asked = time.monotonic()
         docker("stop", "--timeout", "30", started)
         assert time.monotonic() - asked < 15
         assert docker("inspect", "--format", "{{.State.ExitCode}}", started).stdout.strip() == "143"
     finally:
-        docker("rm", "--force", started)
+        docker("rm", "--force", "--volumes", started)
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -184,6 +218,154 @@ def test_its_health_check_is_a_program_that_finds_it_well(built: Built, tag: str
     assert kind == "CMD"
     done = docker("run", "--rm", "--entrypoint", program, tag, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- how it starts, and where it may write ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("user", ["1001:1001", "12345", "12345:0"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_without_its_key_it_refuses_but_says_what_it_is(tag: str, user: str, built: Built) -> None:
+    run = ("run", "--rm", "--user", user, "--read-only", "--cap-drop", "ALL", tag)
+    for refused in (("status",), ("init", "--help"), ("",)):
+        done = docker(*run, *refused)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", REFUSED), refused
+    for exempt in ((), ("--help",), ("--version",), ("version",)):
+        done = docker(*run, *exempt)
+        assert (done.returncode, done.stderr) == (0, ""), exempt
+        assert re.search("usage|v2[.]0[.]0", done.stdout, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_any_other_user_can_run_it_and_write_what_is_his(tag: str, built: Built) -> None:
+    hard = ("run", "--rm", "--user", "12345", *HARD, *KEY)
+    done = docker(*hard, tag, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    # made by the engine, in memory, for that user
+    done = docker(*hard, "--tmpfs", "/workspace:uid=12345,mode=0700", tag, "init", "--minimal")
+    assert (done.returncode, done.stderr) == (0, "")
+    # a workspace of another place, which isn't there and can't be made
+    done = docker(*hard, "--env", "WORKDIR=/none", tag, "status")
+    told = "Error: workspace /none is not there, or can't be entered\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    done = docker(*hard, "--env", "WORKDIR=/tmp/some/where", tag, "init", "--minimal")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+PROBE = """
+const { readdirSync, rmSync, writeFileSync } = require('node:fs');
+const todo = ['/'];
+while (todo.length > 0) {
+  const folder = todo.pop();
+  if (folder === '/proc/' || folder === '/sys/') continue;
+  try {
+    writeFileSync(`${folder}.probe`, '');
+    rmSync(`${folder}.probe`);
+    console.log(folder.slice(0, -1));
+  } catch {}
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true }))
+      if (entry.isDirectory()) todo.push(`${folder}${entry.name}/`);
+  } catch {}
+}
+"""
+"""Prints every folder in which a file can be made."""
+ENGINES_OWN = {"/tmp", "/dev/shm", "/dev/mqueue"}
+
+
+@contextmanager
+def named_volumes() -> Iterator[list[str]]:
+    """A new named volume for each folder: options of `docker run`."""
+    names = {folder: f"claude-flow-{os.urandom(5).hex()}" for folder in VOLUMES}
+    try:
+        yield [word for folder, name in names.items() for word in ("--volume", f"{name}:{folder}")]
+    finally:
+        docker("volume", "rm", "--force", *names.values())
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_new_volumes_can_be_written_and_nothing_else(tag: str, built: Built) -> None:
+    with named_volumes() as volumes:
+        run = ("run", "--rm", *HARD, *volumes)
+        probe = ("--entrypoint", "/usr/bin/node", tag, "-e", PROBE)
+        done = docker(*run, *probe)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {*done.stdout.split()} - ENGINES_OWN == {*VOLUMES}
+        other = docker("run", "--rm", "--user", "12345", *HARD, *volumes, *probe)
+        assert {*other.stdout.split()} - ENGINES_OWN == set()
+
+        made = docker(*run, *KEY, tag, "init", "--minimal")
+        assert (made.returncode, made.stderr) == (0, "")
+        again = docker(*run, "--entrypoint", "/usr/bin/node", tag, "-p", LOOK)
+        assert json.loads(again.stdout) == {"uid": 1001, "gid": 1001}
+
+
+LOOK = "const { uid, gid } = fs.statSync('/workspace/.claude/commands'); JSON.stringify({ uid, gid })"
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_without_a_word_about_volumes_the_same_can_be_written(tag: str, built: Built) -> None:
+    done = docker("run", "--rm", *HARD, "--entrypoint", "/usr/bin/node", tag, "-e", PROBE)
+    assert {*done.stdout.split()} - ENGINES_OWN == {*VOLUMES}
+
+
+# --- what its layers hold ----------------------------------------------------------------------------------------
+
+CACHES = re.compile(
+    r"(^|/)(\.npm|_cacache|\.cache|\.node-gyp|\.git)(/|$)"
+    r"|^(var/cache/(apt|apk|debconf)|var/lib/apt/lists|etc/apk/cache|var/log|tmp|var/tmp|root)/.|-debug-[^/]*\.log$"
+)
+"""What package managers keep, and what is left of work."""
+WRITTEN_AGAIN = {"etc/passwd", "etc/group"}
+"""Files of the base that are replaced by others."""
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_no_layer_has_caches_sources_or_what_only_a_build_needs(tag: str, built: Built) -> None:
+    archive = saved(tag)
+    manifest = json.loads((CHECKOUT / "app/package.json").read_text(encoding="utf-8"))
+    tools = tuple(f"/node_modules/{name}/" for name in manifest["devDependencies"])
+    for one in archive.manifests().values():
+        paths = [path for layer in archive.layers(one) for path in layer]
+        assert [path for path in paths if CACHES.search(path)] == []
+        assert [path for path in paths if any(tool in f"/{path}/" for tool in tools)] == []
+        below = {path.split("/")[1] for path in paths if path.startswith("app/")}
+        assert below == {"dist", "package.json"}
+        own = {path for path in paths if re.fullmatch(r"app/dist/[^/]+", path)}
+        assert own == {f"app/dist/{name}" for name in OWN}
+
+
+OWN = ("cli.js", "entrypoint.js", "healthcheck.js", "node_modules", "package.json")
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_no_file_is_in_two_layers_and_none_is_taken_back(tag: str, built: Built) -> None:
+    archive = saved(tag)
+    for one in archive.manifests().values():
+        layers = archive.layers(one)
+        assert len(layers) <= 1 + len(ADDED[tag])
+        times: dict[str, int] = {}
+        for layer in layers:
+            assert [path for path in layer if "/.wh." in f"/{path}"] == []
+            for path, entry in layer.items():
+                times[path] = times.get(path, 0) + (not entry.info.isdir())
+        assert {path for path, count in times.items() if count > 1} == WRITTEN_AGAIN
+
+
+ADDED = {
+    LATEST: ("passwd", "group", "volumes", "workdir", "app"),
+    "claude-flow:debian": (
+        "passwd",
+        "group",
+        "volumes",
+        "workdir",
+        "dist",
+        "package.json",
+        "health-check",
+        "entrypoint",
+    ),
+}
+"""What the layers above the base are for."""
 
 
 # --- building again ------------------------------------------------------------------------------------------

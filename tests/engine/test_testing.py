@@ -22,7 +22,7 @@ pytestmark = pytest.mark.engine
 CONFINED = """
 [runtime]
 env = { FROM_RUNTIME = "yes" }
-volumes = ["/data"]
+volumes = ["/data", "/var/lib/hello/store", "/srv"]
 memory = "64m"
 cpus = 0.5
 tmpfs = ["/scratch"]
@@ -54,6 +54,14 @@ stdout = "hello"
 entrypoint = ["sh", "-c"]
 run = ["for f in /x /etc/x /loud.txt /in; do if echo 1 2>/dev/null > $f; then echo $f; fi; done; echo 1 > /scratch/x"]
 stdout = { equals = "" }
+
+[tests.may-write-its-volumes]
+entrypoint = ["sh", "-c"]
+run = ["for f in /data /var/lib/hello/store /srv; do echo 1 > $f/x; done"]
+stderr = { equals = "" }
+files."/data" = { owner = "1001:1001", mode = "0755" }
+files."/srv/x" = { owner = "1001:1001", content = "1" }
+files."/var/lib" = { owner = "0:0" }
 
 [tests.has-no-rights]
 entrypoint = ["sh", "-c"]
@@ -102,7 +110,7 @@ def test_whatever_a_test_may_ask_for_is_held_against_each_platform(copied: CopyO
     project = copied("hello")
     outcome = run_with(project, CONFINED + PASSING).good()
     found = outcome.result["tests"]["results"]
-    assert len(found) == 9 * len(PLATFORMS)
+    assert len(found) == 10 * len(PLATFORMS)
     assert all(one["passed"] for one in found)
     assert {one["digest"] for one in found} == {one["digest"] for one in outcome.result["verdicts"]}
     assert {one["tested"] for one in outcome.result["verdicts"]} == {"passed"}
