@@ -1,4 +1,4 @@
-# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: 5ef8735cb772aee4
+# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: 8446e53491381394
 # Builds without buildspec, too:
 #   docker buildx bake --file docker-bake.json
 # Where a comment has hadolint ignore something, this is why:
@@ -119,7 +119,7 @@ EOF
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.users
 RUN addgroup -g 1001 -S claudeflow && adduser -S -D -H -h /home/claudeflow -s /sbin/nologin -u 1001 -G claudeflow claudeflow
 
-FROM scratch AS runtime.volumes
+FROM --platform=$BUILDPLATFORM scratch AS runtime.volumes
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
@@ -151,7 +151,7 @@ ENTRYPOINT ["/usr/local/bin/entrypoint"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
-FROM scratch AS production.volumes
+FROM --platform=$BUILDPLATFORM scratch AS production.volumes
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache

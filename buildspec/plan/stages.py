@@ -166,7 +166,9 @@ class Expander:
             return []
         origin = self._volumes_origin(node)
         made = tuple(Step(one, origin) for one in volumes.made(folders))
-        return [self._stage(node, f"{node.stage}.volumes", SCRATCH, made)]
+        helper = self._stage(node, f"{node.stage}.volumes", SCRATCH, made, where=Where.BUILD)
+        # one for all platforms: of equal steps for several, BuildKit runs one and says of the others that they ran
+        return [attrs.evolve(helper, own_platform=True)]
 
     def _helper(self, node: Node, what: str, steps: tuple[Step, ...]) -> PlannedStage:
         base = self.bases.copied(base_of(self.spec, node.stage))

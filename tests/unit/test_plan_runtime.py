@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.plans import FACTS, HEAD, names, planned, source, steps
 
-from buildspec.plan.model import Copy, Env, Plan, Volume, Workdir
+from buildspec.plan.model import Copy, Env, Plan, Volume, Where, Workdir
 from buildspec.plan.planner import make_plan
 from buildspec.render.dockerfile import render
 
@@ -35,14 +35,15 @@ def test_volumes_are_folders_of_the_user_made_without_a_command() -> None:
         Copy(("/1/",), "/var/lib/", "app.volumes", "1001:1002"),
     ]
     assert not any(stage.runs or stage.emulated for stage in plan.stages)
-    assert plan.stage("app.volumes").source == "scratch"
+    helper = plan.stage("app.volumes")
+    assert (helper.source, helper.where, helper.own_platform) == ("scratch", Where.BUILD, True)
 
 
 def test_the_image_says_that_they_are_volumes_and_so_does_the_dockerfile() -> None:
     plan = planned(f'{APP}user = "web"\nvolumes = ["/own"]\n[runtime]\nvolumes = ["/work", "/own"]\n')
     assert [one for one in steps(plan, "app") if isinstance(one, Volume)] == [Volume(("/work",)), Volume(("/own",))]
     text = render(plan).text
-    assert "FROM scratch AS app.volumes\nWORKDIR /0/work\nWORKDIR /0/own\n" in text
+    assert "FROM --platform=$BUILDPLATFORM scratch AS app.volumes\nWORKDIR /0/work\nWORKDIR /0/own\n" in text
     assert "COPY --from=app.volumes --chown=1001:1002 /0/ /\n" in text
     assert 'VOLUME ["/work"]' in text
 

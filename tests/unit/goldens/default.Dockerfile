@@ -118,7 +118,7 @@ EOF
 FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.users
 RUN addgroup -g 1001 -S claudeflow && adduser -S -D -H -h /home/claudeflow -s /sbin/nologin -u 1001 -G claudeflow claudeflow
 
-FROM scratch AS runtime.volumes
+FROM --platform=$BUILDPLATFORM scratch AS runtime.volumes
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
@@ -150,7 +150,7 @@ ENTRYPOINT ["/usr/local/bin/entrypoint"]
 CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
-FROM scratch AS production.volumes
+FROM --platform=$BUILDPLATFORM scratch AS production.volumes
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
