@@ -1,4 +1,4 @@
-# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: 8446e53491381394
+# Made from buildspec.toml by `nox -s generate`; edit that instead. Checksum: b223bda41a4ca693
 # Builds without buildspec, too:
 #   docker buildx bake --file docker-bake.json
 # Where a comment has hadolint ignore something, this is why:
@@ -120,6 +120,13 @@ FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.users
 RUN addgroup -g 1001 -S claudeflow && adduser -S -D -H -h /home/claudeflow -s /sbin/nologin -u 1001 -G claudeflow claudeflow
 
 FROM --platform=$BUILDPLATFORM scratch AS runtime.volumes
+COPY --chmod=0644 <<"EOF" /volumes
+/workspace
+/output
+/cache
+/config
+EOF
+
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
@@ -152,6 +159,13 @@ CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
 FROM --platform=$BUILDPLATFORM scratch AS production.volumes
+COPY --chmod=0644 <<"EOF" /volumes
+/workspace
+/output
+/cache
+/config
+EOF
+
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache

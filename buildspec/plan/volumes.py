@@ -9,15 +9,18 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from buildspec.plan.model import Copy, Workdir
+from buildspec.plan.model import Copy, Instruction, Workdir, WriteFile
 
 
-def made(folders: Sequence[str]) -> Iterator[Workdir]:
+def made(folders: Sequence[str]) -> Iterator[Instruction]:
     """Steps of an empty stage that has the folders, those of one parent in a folder of their own.
+
+    A list of them comes first: BuildKit caches no folder that is made from nothing at all.
 
     Args:
         folders: absolute paths without `..`.
     """
+    yield WriteFile("/volumes", "".join(f"{folder}\n" for folder in folders))
     for number, names in enumerate(_by_parent(folders).values()):
         yield from (Workdir(f"/{number}/{name}") for name in names)
 

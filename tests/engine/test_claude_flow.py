@@ -270,6 +270,7 @@ while (todo.length > 0) {
 }
 """
 """Prints every folder in which a file can be made."""
+LOOK = "const { uid, gid } = fs.statSync('/workspace/.claude/commands'); JSON.stringify({ uid, gid })"
 ENGINES_OWN = {"/tmp", "/dev/shm", "/dev/mqueue"}
 
 
@@ -300,9 +301,6 @@ def test_new_volumes_can_be_written_and_nothing_else(tag: str, built: Built) -> 
         assert json.loads(again.stdout) == {"uid": 1001, "gid": 1001}
 
 
-LOOK = "const { uid, gid } = fs.statSync('/workspace/.claude/commands'); JSON.stringify({ uid, gid })"
-
-
 @pytest.mark.parametrize("tag", TAGS)
 def test_without_a_word_about_volumes_the_same_can_be_written(tag: str, built: Built) -> None:
     done = docker("run", "--rm", *HARD, "--entrypoint", "/usr/bin/node", tag, "-e", PROBE)
@@ -316,8 +314,24 @@ CACHES = re.compile(
     r"|^(var/cache/(apt|apk|debconf)|var/lib/apt/lists|etc/apk/cache|var/log|tmp|var/tmp)/.|-debug-[^/]*\.log$"
 )
 """What package managers keep, and what is left of work."""
+OWN = ("cli.js", "entrypoint.js", "healthcheck.js", "node_modules", "package.json")
+"""What the application is made of."""
 WRITTEN_AGAIN = {"etc/passwd", "etc/group"}
 """Files of the base that are replaced by others."""
+ADDED = {
+    LATEST: ("passwd", "group", "volumes", "workdir", "app"),
+    "claude-flow:debian": (
+        "passwd",
+        "group",
+        "volumes",
+        "workdir",
+        "dist",
+        "package.json",
+        "health-check",
+        "entrypoint",
+    ),
+}
+"""What the layers above the base are for."""
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -335,37 +349,18 @@ def test_no_layer_has_caches_sources_or_what_only_a_build_needs(tag: str, built:
         assert own == {f"app/dist/{name}" for name in OWN}
 
 
-OWN = ("cli.js", "entrypoint.js", "healthcheck.js", "node_modules", "package.json")
-
-
 @pytest.mark.parametrize("tag", TAGS)
 def test_no_file_is_in_two_layers_and_none_is_taken_back(tag: str, built: Built) -> None:
     archive = saved(tag)
     for one in archive.manifests().values():
         layers = archive.layers(one)
-        assert len(layers) <= 1 + len(ADDED[tag])
         times: dict[str, int] = {}
         for layer in layers:
             assert [path for path in layer if "/.wh." in f"/{path}"] == []
             for path, entry in layer.items():
                 times[path] = times.get(path, 0) + (not entry.info.isdir())
         assert {path for path, count in times.items() if count > 1} == WRITTEN_AGAIN
-
-
-ADDED = {
-    LATEST: ("passwd", "group", "volumes", "workdir", "app"),
-    "claude-flow:debian": (
-        "passwd",
-        "group",
-        "volumes",
-        "workdir",
-        "dist",
-        "package.json",
-        "health-check",
-        "entrypoint",
-    ),
-}
-"""What the layers above the base are for."""
+        assert len(layers) <= 1 + len(ADDED[tag])
 
 
 # --- building again ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.plans import FACTS, HEAD, names, planned, source, steps
 
-from buildspec.plan.model import Copy, Env, Plan, Volume, Where, Workdir
+from buildspec.plan.model import Copy, Env, Plan, Volume, Where, Workdir, WriteFile
 from buildspec.plan.planner import make_plan
 from buildspec.render.dockerfile import render
 
@@ -24,6 +24,7 @@ def delivered(stages: str, deliver: str) -> Plan:
 def test_volumes_are_folders_of_the_user_made_without_a_command() -> None:
     plan = planned(f'{APP}user = "web"\n{VOLUMES}')
     assert steps(plan, "app.volumes") == [
+        WriteFile("/volumes", "/work\n/var/lib/web\n/cache\n/var/lib/more\n"),
         Workdir("/0/work"),
         Workdir("/0/cache"),
         Workdir("/1/web"),
@@ -43,7 +44,8 @@ def test_the_image_says_that_they_are_volumes_and_so_does_the_dockerfile() -> No
     plan = planned(f'{APP}user = "web"\nvolumes = ["/own"]\n[runtime]\nvolumes = ["/work", "/own"]\n')
     assert [one for one in steps(plan, "app") if isinstance(one, Volume)] == [Volume(("/work",)), Volume(("/own",))]
     text = render(plan).text
-    assert "FROM --platform=$BUILDPLATFORM scratch AS app.volumes\nWORKDIR /0/work\nWORKDIR /0/own\n" in text
+    assert "FROM --platform=$BUILDPLATFORM scratch AS app.volumes\nCOPY --chmod=0644 <<" in text
+    assert "\nWORKDIR /0/work\nWORKDIR /0/own\n" in text
     assert "COPY --from=app.volumes --chown=1001:1002 /0/ /\n" in text
     assert 'VOLUME ["/work"]' in text
 
@@ -81,7 +83,7 @@ def test_an_image_made_from_another_has_its_folders_already() -> None:
     other = delivered(f'{APP}user = "web"\n{DERIVED}user = "9:9"\n{VOLUMES}', both)
     assert [one.owner for one in folders(other, "derived")] == ["9:9", "9:9"]
     more = delivered(f'{APP}user = "web"\n{DERIVED}volumes = ["/more"]\n{VOLUMES}', both)
-    assert steps(more, "derived.volumes") == [Workdir("/0/more")]
+    assert steps(more, "derived.volumes") == [WriteFile("/volumes", "/more\n"), Workdir("/0/more")]
 
 
 def test_a_delivered_stage_that_the_builder_runs_too_is_an_image_once() -> None:

@@ -119,6 +119,13 @@ FROM --platform=$BUILDPLATFORM docker.io/library/node:20-alpine AS runtime.users
 RUN addgroup -g 1001 -S claudeflow && adduser -S -D -H -h /home/claudeflow -s /sbin/nologin -u 1001 -G claudeflow claudeflow
 
 FROM --platform=$BUILDPLATFORM scratch AS runtime.volumes
+COPY --chmod=0644 <<"EOF" /volumes
+/workspace
+/output
+/cache
+/config
+EOF
+
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
@@ -151,6 +158,13 @@ CMD ["--help"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/health-check"]
 
 FROM --platform=$BUILDPLATFORM scratch AS production.volumes
+COPY --chmod=0644 <<"EOF" /volumes
+/workspace
+/output
+/cache
+/config
+EOF
+
 WORKDIR /0/workspace
 WORKDIR /0/output
 WORKDIR /0/cache
