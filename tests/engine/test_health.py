@@ -95,7 +95,7 @@ def ask(request: pytest.FixtureRequest, images: Images, tmp_path: Path) -> Calla
                 ["docker", *argv], env=around, capture_output=True, text=True, timeout=60, check=False
             )
         except subprocess.TimeoutExpired:
-            docker("rm", "--force", name)
+            docker("rm", "--force", "--volumes", name)
             raise
         assert KEY not in done.stdout + done.stderr
         return Said(done.returncode, done.stdout, time.monotonic() - start)
@@ -255,7 +255,7 @@ def test_nothing_of_it_stays_in_a_container_without_an_init(
         processes = docker("top", started, "-eo", "pid,stat,args").stdout.splitlines()[1:]
         assert len(processes) == 1, processes
     finally:
-        docker("rm", "--force", started)
+        docker("rm", "--force", "--volumes", started)
 
 
 @pytest.mark.parametrize("stage", CHECKS)
@@ -270,7 +270,7 @@ def test_an_engine_takes_its_word(stage: str, images: Images, tmp_path: Path) ->
         try:
             until(lambda: health(started)["Status"] == "healthy", 60, "it isn't healthy")
         except BaseException:
-            docker("rm", "--force", started)
+            docker("rm", "--force", "--volumes", started)
             raise
     try:
         until(lambda: health(started)["Status"] == "unhealthy", 60, "it isn't unhealthy")
@@ -278,7 +278,7 @@ def test_an_engine_takes_its_word(stage: str, images: Images, tmp_path: Path) ->
         assert "Failed to connect to Claude API" in log
         assert KEY not in log
     finally:
-        docker("rm", "--force", started)
+        docker("rm", "--force", "--volumes", started)
 
 
 def health(container: str) -> dict[str, str]:
