@@ -124,6 +124,9 @@ class Case:
 
 TOKEN = "ghp_" + "a1B2" * 9
 KEY = b"-----BEGIN PRIVATE KEY-----\n" + b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 3 + b"-----END PRIVATE KEY-----\n"
+_PUBLISHED = b"MC4CAQAwBQYDK2VwBCIEIH4WeqmZGZQlSY/8H85ZZimVd26h6I68gFNyBvyh3Vcy"
+PUBLISHED_KEY = b"-----BEGIN PRIVATE KEY-----\n" + _PUBLISHED + b"\n-----END PRIVATE KEY-----\n"
+"""GnuTLS tests itself with it: lib/crypto-selftests-pk.c."""
 _BIG = bytes(range(256)) * 5000
 _GLIBC = "/lib64/ld-linux-x86-64.so.2"
 _MUSL = "/lib/ld-musl-x86_64.so.1"
@@ -332,7 +335,10 @@ GOOD: Mapping[str, Sequence[Case]] = {
     "foreign-libc": [Case(files={**_LOADER, "app/a.node": elf(needed=["libc.so.6"])})],
     "library-missing": [Case(files={**_LOADER, "app/run": elf(interpreter=_GLIBC, needed=["libc.so.6"])})],
     "secret-in-history": [Case(after="ARG VERSION=1.0", args={"VERSION": "1.0"}, attest=_PROVENANCE)],
-    "secret-in-file": [Case(files={"app/reader.js": b"if (text.startsWith('-----BEGIN PRIVATE KEY-----')) read()"})],
+    "secret-in-file": [
+        Case(files={"app/reader.js": b"if (text.startsWith('-----BEGIN PRIVATE KEY-----')) read()"}),
+        Case(files={"app/libgnutls.so": PUBLISHED_KEY}),
+    ],
     "attestation-missing": [Case(expected={"attestations": ("provenance",)}, attest=_PROVENANCE)],
     "provenance-wrong": [Case(attest=_PROVENANCE)],
     "sbom-wrong": [Case(attest=_PROVENANCE, edit="sbom MIT")],

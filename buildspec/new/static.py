@@ -8,9 +8,6 @@ from buildspec.new.project import Wanted
 
 FILES = ("index.html", "public/index.html")
 _PORT = 8080
-_SELF_TESTS = """\
-{ rule = "secret-in-file", at = "/usr/lib/*/libgnutls.so.*", \
-reason = "keys of its self-tests, which its sources publish" }"""
 _SERVER = """\
 # Without root and without a file system to write to: what nginx writes goes to /tmp.
 pid /tmp/nginx.pid;
@@ -94,6 +91,6 @@ files = {{ "/srv/site/index.html" = {{ owner = "0:0" }} }}""",
         project.RUNTIME,
         f"""\
 {project.PROFILE}
-{project.waivers([_SELF_TESTS], unpinned=False)}
+{project.waivers(unpinned=False)}
 bases.server = {{ debian = "trixie", packages = ["nginx", "wget"], shell = false }}""",
     )
