@@ -49,8 +49,6 @@ def export(arguments: argparse.Namespace) -> ExitCode:
     with oci.beside(left / PART) as fresh, files.scratch() as folder:
         store = Store(Client(), folder)
         for one in candidates(result):
-            if one.stage not in source.spec.image.deliver:
-                continue
             blobs = store.blobs(one.digest)
             oci.write_archive(fresh / f"{one.stage}.oci.tar", blobs, one.digest, blobs)
         files.write_json(fresh / RESULT, result)

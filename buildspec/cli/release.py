@@ -102,10 +102,11 @@ def push(arguments: argparse.Namespace) -> ExitCode:
             return ExitCode.DONE
 
         def content() -> None:
+            signed = signing and signing()  # which may fail, and then nothing has been uploaded
             push.upload(_images(moves, store), moves)
-            if signing:
+            if signed:
                 there = dict.fromkeys(move.repository for move in moves if move.action != "keep")
-                signing().sign([*there], candidates(result))
+                signed.sign([*there], candidates(result))
 
         return _carried_out(release, push, moves, again, digests, content)
 
@@ -145,12 +146,8 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
 
 def bundle(arguments: argparse.Namespace) -> ExitCode:
     """Write the tested images and all that goes with them into `dist/`, whole or not at all."""
-    import json
-    from functools import partial
-
-    from buildspec.engine import files, oci, scanner
+    from buildspec.engine import files, oci
     from buildspec.engine.client import Client
-    from buildspec.engine.contents import read_archive
     from buildspec.engine.host import machine_platform, revision
     from buildspec.engine.store import Store
     from buildspec.release import bundle as form
@@ -167,35 +164,20 @@ def bundle(arguments: argparse.Namespace) -> ExitCode:
         raise StepError("\n".join(["nothing can be bundled:", *(f"  {why}\n    {out}" for why, out in keeps)]))
     plan = planned(source, facts(machine_platform(), state, arguments), arguments)
     target = source.root / DIST
+    if others := form.strangers(target):
+        more = ", …" if len(others) > 3 else ""
+        raise StepError(f"{DIST}/ holds what is of no bundle: {', '.join(others[:3])}{more}", "move it elsewhere")
     with oci.beside(target) as fresh, files.scratch() as folder:
         store = Store(Client(), folder)
         digests = {one.stage: one.digest for one in candidates(result)}
         for one in candidates(result):
-            blobs = store.blobs(one.digest)
-            name = f"{spec.image.name}:{spec.image.deliver[one.stage] or 'latest'}"
-            base = form.file_name(spec.image.name, one.stage)
-            parts = form.parts(blobs, one.digest)
-            every = [digest for part in parts for digest in part.blobs]
-            oci.write_archive(fresh / f"{base}.oci.tar", blobs, one.digest, every, name)
-            for part in parts:
-                own = form.file_name(spec.image.name, one.stage, part.platform)
-                archive = fresh / f"{own}.oci.tar"
-                oci.write_archive(archive, blobs, part.digest, part.blobs, name)
-                if spec.release.app:
-                    place = folder / own
-                    place.mkdir()
-                    (image,) = read_archive(archive, place)
-                    form.write_application(image, spec.release.app, fresh / f"{own}.app.tar")
-                files.write_json(fresh / f"{own}.provenance.json", form.provenance(plan, one.stage, part, name))
-                link = partial(Path.symlink_to, target=archive.absolute())
-                for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():
-                    files.write_json(fresh / f"{own}.{end}.json", form.settled(document, part.digest, plan.facts.epoch))
+            for own in form.write_image(fresh, folder, spec, plan, one, store.blobs(one.digest)):
                 print(f"{own}: archive, provenance, SBOM", flush=True)
         files.write(fresh / "compose.yaml", compose.render(spec, form.service_image(spec, digests), "nox -s bundle"))
         _add_reports(left, fresh)
-        verdicts = {key: result[key] for key in ("image", "revision", "profiles", "verdicts", "budgets")}
+        verdicts = {key: result.get(key) for key in ("image", "revision", "profiles", "verdicts", "budgets")}
         verdicts["images"] = digests
-        form.finish(fresh, json.loads(json.dumps(verdicts)))
+        form.finish(fresh, verdicts)
         oci.swap(fresh, target)
     count = len(list(target.iterdir()))
     print(f"{DIST}/: {count} files; `sha256sum --check {form.CHECKSUMS}` holds them against their checksums")
@@ -354,7 +336,7 @@ def _signing(
     release: _Release, push: Push, store: Store, result: Mapping[str, Any], folder: Path
 ) -> Callable[[], Signing] | None:
     """What signs the images, as soon as what is said of them is known; None when they aren't signed."""
-    from buildspec.engine import files
+    from buildspec.engine import files, scanner
     from buildspec.engine.cosign import Cosign
     from buildspec.release.sign import Signing, statements
 
@@ -363,7 +345,8 @@ def _signing(
         return None
     path = key if ":" in key else str(release.source.root / key)
     cosign = Cosign.begun(path, os.environ, folder, push.rest)
-    print(f"signed with {key}")
+    scanner.program()
+    print(f"will be signed with {key}")
 
     def ready() -> Signing:
         told = statements(image, result, store, files.cache_folder(), release.plan.facts.epoch, folder)

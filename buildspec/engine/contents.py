@@ -73,6 +73,16 @@ class Member:
     """Of its content in the unpacked layer."""
     layer: LayerContents = attrs.field(repr=False, eq=False)
 
+    @property
+    def source(self) -> Member | None:
+        """What holds its content: of a hard link, the file of its own layer that it is another name of; else itself."""
+        found: Member | None = self
+        for _ in range(40):
+            if found is None or found.kind != "hard link":
+                return found
+            found = self.layer.by_path.get(normal(found.target))
+        return None  # a circle
+
     def read(self, count: int = -1) -> bytes:
         """The first `count` bytes of a file, or all of them."""
         with self.layer.file.open("rb") as file:
@@ -104,6 +114,11 @@ class LayerContents:
         """What it holds, in its order; whiteouts are among it."""
         with tarfile.open(self.file, "r:", errorlevel=0) as tar:
             return tuple(self._member(one) for one in tar)
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Member]:
+        """What it holds, by path; of several, the last."""
+        return {one.path: one for one in self.members}
 
     def _member(self, one: tarfile.TarInfo) -> Member:
         return Member(
@@ -243,8 +258,7 @@ class ImageContents:
     def content(self, path: str, most: int = _CHUNK) -> bytes | None:
         """The start of a file, links followed; None where there is none."""
         found = self.resolve(path)
-        while found is not None and found.kind == "hard link":
-            found = self.files.get(normal(found.target))
+        found = found and found.source
         return found.read(most) if found is not None and found.kind == "file" else None
 
 

@@ -6,6 +6,7 @@ signatures beside what they are about, as the distribution specification has it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from buildspec.engine.registries import is_local
 from buildspec.errors import MachineError
 
 PROGRAM = "cosign"
-LEAST = "3.0"
+LEAST = (3, 0)
+"""Older ones sign otherwise, and sign nothing with these options."""
+_VERSION = re.compile(r"GitVersion:\s*v?(\d+)\.(\d+)")
 _SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 """What cosign calls the statement that is a signature."""
 _SECONDS = 120.0
 """Longest wait for one signature: a key service may be far."""
 _TRIES = 3
 _PAUSE = 1.0
-_ADVICE = f"install cosign {LEAST} or newer: https://docs.sigstore.dev/cosign/system_config/installation/"
+_ADVICE = "install cosign 3.0 or newer: https://docs.sigstore.dev/cosign/system_config/installation/"
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +53,8 @@ class Cosign:
             pause: waits for so many seconds.
 
         Raises:
-            MachineError: one of them isn't.
+            MachineError: one of them isn't, or isn't fit.
+            StepError: it was stopped; so do `sign` and `attest`.
         """
         made = cls(
             key=key,
@@ -59,8 +63,10 @@ class Cosign:
             env={"COSIGN_PASSWORD": "", **env},
             pause=pause,
         )
+        if (found := made._version()) and found < LEAST:
+            raise MachineError(f"cosign is {'.'.join(map(str, found))}", _ADVICE)
         if why := made._told("signing-config", "create", "--out", str(made.settings)):
-            raise MachineError(f"this is no cosign {LEAST}: {why}", _ADVICE)
+            raise MachineError(f"cosign can't be prepared: {why}")
         if why := made._told("public-key", "--key", key, "--outfile", str(made.public)):
             raise MachineError(f"cosign can't use the key {key}: {why}", "see release.sign-key and COSIGN_PASSWORD")
         return made
@@ -114,8 +120,18 @@ class Cosign:
         options = ("--key", str(self.public), "--insecure-ignore-tlog=true")
         return self._told(*look, *options, *_plain(reference), reference)
 
+    def _version(self) -> tuple[int, ...]:
+        """What `cosign version` says; nothing where it says none, as Debian's does."""
+        try:
+            told = process.run([PROGRAM, "version"], self.env, timeout=_SECONDS, advice=_ADVICE)
+        except process.Failed:
+            return ()
+        found = _VERSION.search(told)
+        return tuple(map(int, found.groups())) if found else ()
+
     def _told(self, *arguments: str) -> str:
         """What cosign says is wrong; empty when nothing is."""
+        self.pause(0)  # what was stopped begins nothing more
         try:
             process.run([PROGRAM, *arguments], self.env, timeout=_SECONDS, advice=_ADVICE)
         except process.Failed as error:

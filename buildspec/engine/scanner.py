@@ -20,14 +20,21 @@ FORMS = {"spdx": "spdx-json", "cdx": "cyclonedx-json"}
 """Ends of file names, and what syft calls the forms."""
 
 
-def find() -> str | None:
-    """Path of the scanner: beside this package, or on PATH."""
+def program() -> str:
+    """Path of the scanner: beside this package, or on PATH.
+
+    Raises:
+        MachineError: there is none.
+    """
     try:
-        files = metadata.files(_PACKAGE) or ()
+        installed = metadata.files(_PACKAGE) or ()
     except metadata.PackageNotFoundError:
-        return shutil.which("syft")
-    places = [Path(str(one.locate())) for one in files if one.name == "syft"]
-    return next((str(one.resolve()) for one in places if one.is_file()), shutil.which("syft"))
+        installed = ()
+    places = [Path(str(one.locate())) for one in installed if one.name == "syft"]
+    found = next((str(one.resolve()) for one in places if one.is_file()), shutil.which("syft"))
+    if found is None:
+        raise MachineError("there is no syft, which lists what is in an image", f"install it: pip install {_PACKAGE}")
+    return found
 
 
 def scan(name: str, digest: str, cache: Path, archive: Callable[[Path], object]) -> dict[str, dict[str, Any]]:
@@ -45,10 +52,8 @@ def scan(name: str, digest: str, cache: Path, archive: Callable[[Path], object])
     Raises:
         MachineError: there is no scanner, or it fails.
     """
-    program = find()
-    if program is None:
-        raise MachineError("there is no syft, which lists what is in an image", f"install it: pip install {_PACKAGE}")
-    known = cache / "sboms" / f"{digest.removeprefix('sha256:')}-{_key(name, Path(program))}.json"
+    found_at = program()
+    known = cache / "sboms" / f"{digest.removeprefix('sha256:')}-{_key(name, Path(found_at))}.json"
     found = files.read_json(known)
     if set(found) == set(FORMS):
         return found
@@ -56,7 +61,7 @@ def scan(name: str, digest: str, cache: Path, archive: Callable[[Path], object])
         archive(folder / name)
         outputs = {end: folder / end for end in FORMS}
         # by its name alone: the documents have what it is called
-        argv = [program, "scan", f"oci-archive:{name}", "--quiet"]
+        argv = [found_at, "scan", f"oci-archive:{name}", "--quiet"]
         for end, form in FORMS.items():
             argv += ["--output", f"{form}={outputs[end]}"]
         env = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "HOME": str(folder)}

@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from buildspec import __version__
-from buildspec.engine import oci
-from buildspec.engine.contents import ImageContents
+from buildspec.engine import files, oci, scanner
+from buildspec.engine.contents import ImageContents, read_archive
 from buildspec.errors import StepError
 from buildspec.plan.model import AssembledSource, Plan
+from buildspec.release.ready import Candidate
 from buildspec.render.compose import default_stage
 from buildspec.spec.model import Spec
 from buildspec.spec.values import Platform
@@ -95,6 +98,50 @@ def _document(blobs: Mapping[str, Path], digest: str) -> Mapping[str, Any]:
     return found
 
 
+def write_image(
+    fresh: Path, work: Path, spec: Spec, plan: Plan, image: Candidate, blobs: Mapping[str, Path]
+) -> Iterator[str]:
+    """Write the archives of an image, and of each platform what belongs to it; gives the names they begin with.
+
+    Args:
+        fresh: folder to write to.
+        work: another one, for what is unpacked.
+        spec: the specification.
+        plan: of the build.
+        image: that was tested.
+        blobs: all that it is made of, by digest.
+
+    Raises:
+        MachineError: a blob is missing, or the scanner.
+        StepError: two images would have files of the same name, or the application isn't there.
+    """
+    name = f"{spec.image.name}:{spec.image.deliver[image.stage] or 'latest'}"
+    found = parts(blobs, image.digest)
+    archive = fresh / f"{file_name(spec.image.name, image.stage)}.oci.tar"
+    _refuse_twice(archive)
+    oci.write_archive(archive, blobs, image.digest, [digest for part in found for digest in part.blobs], name)
+    for part in found:
+        own = file_name(spec.image.name, image.stage, part.platform)
+        archive = fresh / f"{own}.oci.tar"
+        _refuse_twice(archive)
+        oci.write_archive(archive, blobs, part.digest, part.blobs, name)
+        if spec.release.app:
+            place = work / own
+            place.mkdir()
+            (read,) = read_archive(archive, place)
+            write_application(read, spec.release.app, fresh / f"{own}.app.tar")
+        files.write_json(fresh / f"{own}.provenance.json", provenance(plan, image.stage, part, name))
+        link = partial(Path.symlink_to, target=archive.absolute())
+        for end, document in scanner.scan(archive.name, part.digest, files.cache_folder(), link).items():
+            files.write_json(fresh / f"{own}.{end}.json", settled(document, part.digest, plan.facts.epoch))
+        yield own
+
+
+def _refuse_twice(file: Path) -> None:
+    if file.exists():
+        raise StepError(f"two images would be in {file.name}", "rename a stage")
+
+
 def write_application(image: ImageContents, folder: str, file: Path) -> None:
     """Write the application alone, out of an image, as a tar whose bytes depend on its files alone.
 
@@ -104,7 +151,7 @@ def write_application(image: ImageContents, folder: str, file: Path) -> None:
         file: to write.
 
     Raises:
-        StepError: the image has nothing there.
+        StepError: the image has nothing there, or what is no file.
     """
     below = folder.rstrip("/") + "/"
     found = {path: one for path, one in sorted(image.files.items()) if path.startswith(below)}
@@ -114,13 +161,17 @@ def write_application(image: ImageContents, folder: str, file: Path) -> None:
         for path, one in found.items():
             info = tarfile.TarInfo(path.removeprefix(below.rstrip("/").rpartition("/")[0] + "/"))
             info.mode, info.mtime = one.mode, one.mtime
+            content = b""
             if one.kind == "folder":
                 info.type = tarfile.DIRTYPE
             elif one.kind == "link":
                 info.type, info.linkname = tarfile.SYMTYPE, one.target
-            content = image.content(path, -1) if one.kind in ("file", "hard link") else b""
-            info.size = len(content or b"")
-            tar.addfile(info, io.BytesIO(content or b""))
+            elif (source := one.source) is not None and source.kind == "file":
+                content = source.read()
+            else:
+                raise StepError(f"{path} of the image for {image.platform} is no file, but a {one.kind}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
 
 
 def provenance(plan: Plan, stage: str, part: Part, name: str) -> dict[str, Any]:
@@ -158,7 +209,7 @@ def provenance(plan: Plan, stage: str, part: Part, name: str) -> dict[str, Any]:
                 "internalParameters": {"native": str(plan.facts.native)},
                 "resolvedDependencies": sources,
             },
-            "runDetails": {"builder": {"id": f"buildspec@{__version__}"}, "metadata": _times(plan)},
+            "runDetails": {"builder": {"id": f"pkg:generic/buildspec@{__version__}"}, "metadata": _times(plan)},
         },
     }
 
@@ -193,6 +244,19 @@ def settled(document: dict[str, Any], digest: str, epoch: int | None) -> dict[st
         document["serialNumber"] = f"urn:uuid:{identity}"
         document.setdefault("metadata", {})["timestamp"] = time
     return document
+
+
+def strangers(folder: Path) -> list[str]:
+    """Names of what a folder has that no bundle before put there.
+
+    Args:
+        folder: that a bundle is to take the place of; it need not be there.
+    """
+    if not folder.is_dir():
+        return [folder.name] if os.path.lexists(folder) else []
+    listed = files.read_json(folder / MANIFEST).get("files")
+    own = {one.get("name") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
+    return sorted({one.name for one in folder.iterdir()} - own - {MANIFEST, CHECKSUMS})
 
 
 def finish(folder: Path, head: Mapping[str, Any]) -> None:

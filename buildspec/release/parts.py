@@ -69,10 +69,11 @@ def joined(
     if why := [*_obstacles(spec, profiles, commit, parts)]:
         raise StepError("\n".join(["the parts can't be joined:", *(f"  {one}" for one in why)]), _AGAIN)
     try:
-        return _document(spec, parts, index)
+        _document(spec, parts, lambda *_: "")  # what isn't whole is told before anything is loaded
     except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
         names = ", ".join(part.name for part in parts)
         raise StepError(f"the parts can't be joined: {names} aren't all whole", _AGAIN) from error
+    return _document(spec, parts, index)
 
 
 def _document(spec: Spec, parts: Sequence[Part], index: Callable[[str, Mapping[Platform, str]], str]) -> dict[str, Any]:

@@ -124,6 +124,8 @@ def flaws(
             yield f"'{stage}' wasn't built", _AGAIN
         elif missing := sorted(set(spec.image.platforms) - set(found[stage].platforms)):
             yield f"'{stage}' wasn't built for {', '.join(map(str, missing))}", "build without --platform"
+    for stage in sorted(found.keys() - spec.image.deliver.keys()):
+        yield f"'{stage}' was built, and isn't delivered any more", _AGAIN
     yield from _of_verdicts(spec, result, found.values())
 
 

@@ -9,13 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from helpers.layouts import archive, packed
+from helpers.layouts import Files, archive, packed
 from helpers.plans import AMD64, HEAD, planned, source
 
 from buildspec.engine.contents import read_archive, unpack
 from buildspec.engine.oci import write_archive
 from buildspec.errors import StepError
-from buildspec.release.bundle import Part, finish, parts, provenance, service_image, settled, write_application
+from buildspec.release.bundle import (
+    Part,
+    finish,
+    parts,
+    provenance,
+    service_image,
+    settled,
+    strangers,
+    write_application,
+)
 
 DIGEST = f"sha256:{'1' * 64}"
 
@@ -137,8 +146,53 @@ def test_the_application_is_what_its_folder_has_in_the_end(tmp_path: Path) -> No
     assert members(tmp_path / "a.tar") == {"app/one": b"other"}
 
 
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_a_hard_link_has_the_content_of_its_own_layer(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    links: Files = {
+        "app/b": special("app/b", tarfile.LNKTYPE, "app/a"),
+        "app/d": special("app/d", tarfile.LNKTYPE, "app/c"),
+    }
+    below: Files = {"app/a": b"hello", "app/c": b"cc", **links}
+    (image,) = read_archive([archive(below, {"app/.wh.a": b"", "app/c": b"other"})], tmp_path / "in")
+    assert (image.content("/app/b"), image.content("/app/d")) == (b"hello", b"cc")
+    write_application(image, "/app", tmp_path / "a.tar")
+    assert members(tmp_path / "a.tar") == {"app/b": b"hello", "app/c": b"other", "app/d": b"cc"}
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (image,) = read_archive([archive({"app/a": b"1", "app/p": special("app/p", tarfile.FIFOTYPE)})], tmp_path / "in")
+    with pytest.raises(StepError, match="/app/p of the image for linux/amd64 is no file, but a pipe"):
+        write_application(image, "/app", tmp_path / "a.tar")
+
+
 def test_an_application_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (image,) = read_archive([archive({"app": b"1"})], tmp_path / "in")
     with pytest.raises(StepError, match="has nothing in /app"):
         write_application(image, "/app", tmp_path / "a.tar")
+
+
+# --- the folder ------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_a_bundle_s_own_when_its_manifest_lists_all_of_it(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    assert strangers(dist) == []
+    dist.mkdir()
+    (dist / "web.oci.tar").write_bytes(b"1")
+    finish(dist, {})
+    assert strangers(dist) == []
+    (dist / "web-1.0-py3-none-any.whl").write_bytes(b"2")
+    assert strangers(dist) == ["web-1.0-py3-none-any.whl"]
+    (dist / "release.json").write_text("[]", encoding="utf-8")
+    assert strangers(dist) == ["web-1.0-py3-none-any.whl", "web.oci.tar"]
+    other = tmp_path / "file"
+    other.touch()
+    assert strangers(other) == ["file"]

@@ -54,6 +54,11 @@ def test_a_bundle_is_of_the_sources_that_are_there() -> None:
     assert why == "what was built is of 0123456789ab, and the sources are 0123456789ab-dirty"
 
 
+def test_what_is_not_delivered_any_more_is_not_released() -> None:
+    images = [*result()["images"], {"stage": "debug", "digest": "sha256:d", "platforms": {}}]
+    assert told(result(images=images)) == ["'debug' was built, and isn't delivered any more"]
+
+
 NO_VERDICT = "'app' for linux/amd64 has no verdict"
 
 
