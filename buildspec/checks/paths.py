@@ -30,7 +30,7 @@ _MOST_STEPS = 2_000_000
 def path_escapes_context(subject: Subject) -> Iterator[Diagnostic]:
     """A path leads out of the context, or the context out of the specification's folder."""
     yield from known(_context_escapes(subject))
-    files = _files(subject)
+    files = context_files(subject)
     for path, text in _copied(subject):
         if why := _escapes(text):
             message = f"{quoted(text)} {why}; name a file of the context, relative to its folder"
@@ -65,7 +65,7 @@ def _from_contexts(subject: Subject) -> Iterator[tuple[Path, str, FilePath]]:
             yield (*path, "path"), copy.path, subject.source.root / context.path
 
 
-def _link_escapes(subject: Subject, path: Path, text: str, files: _Files) -> Iterator[Diagnostic]:
+def _link_escapes(subject: Subject, path: Path, text: str, files: Files) -> Iterator[Diagnostic]:
     link = next((name for name in files.matches(text) if not files.holds(name)), "")
     if link:
         message = f"{quoted(link)} is a link to what is outside of the context; copy the file into it"
@@ -137,7 +137,7 @@ def _local(subject: Subject) -> Iterator[tuple[Path, str]]:
 
 
 @attrs.define(repr=False)
-class _Files:
+class Files:
     """The files of the context, each looked at once, however many copies name it."""
 
     folder: FilePath
@@ -236,10 +236,10 @@ class _Files:
 
 
 @lru_cache(maxsize=1)
-def _files(subject: Subject) -> _Files | None:
+def context_files(subject: Subject) -> Files | None:
     """The files of the context, for all rules; None when nothing can be said of them."""
     folder = _folder(subject)
-    return None if folder is None else _Files(folder)
+    return None if folder is None else Files(folder)
 
 
 @waivable("error")
@@ -248,7 +248,7 @@ def missing_path(subject: Subject) -> Iterator[Diagnostic]:
     for path, text, folder in _from_contexts(subject):
         if folder.is_dir() and not _escapes(text.removeprefix("/")) and not _is_in(folder, text.lstrip("/")):
             yield subject.problem("missing-path", path, f"nothing in {quoted(folder.name)} is called {quoted(text)}")
-    files = _files(subject)
+    files = context_files(subject)
     if files is None:
         return
     where = "the context" if subject.spec.context.path == "." else quoted(subject.spec.context.path)
@@ -263,19 +263,19 @@ def missing_path(subject: Subject) -> Iterator[Diagnostic]:
 def _is_in(folder: FilePath, text: str) -> bool:
     """Whether a folder has what a path or pattern names."""
     try:
-        return bool(_Files(folder).matches(text or "."))
+        return bool(Files(folder).matches(text or "."))
     except UnknownError:
         return True
 
 
-def _is_missing(files: _Files, text: str) -> bool:
+def _is_missing(files: Files, text: str) -> bool:
     try:
         return not files.matches(text)
     except UnknownError:
         return False
 
 
-def _hint(files: _Files, text: str) -> str:
+def _hint(files: Files, text: str) -> str:
     parent, _, name = normpath(text).rpartition("/")
     if _WILD.search(text):
         return "; add a file, or correct the pattern"
@@ -288,7 +288,7 @@ def ignored_path(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _ignored_path(subject: Subject) -> Iterator[Diagnostic]:
-    files = _files(subject)
+    files = context_files(subject)
     ignore = subject.spec.context.ignore
     if files is None or any(line is UNKNOWN for line in ignore):
         return
@@ -298,7 +298,7 @@ def _ignored_path(subject: Subject) -> Iterator[Diagnostic]:
         yield from known(_unsent(subject, path, text, files, ignored))
 
 
-def _unsent(subject: Subject, path: Path, text: str, files: _Files, ignored: Ignored) -> Iterator[Diagnostic]:
+def _unsent(subject: Subject, path: Path, text: str, files: Files, ignored: Ignored) -> Iterator[Diagnostic]:
     names = files.matches(text)
     if names and all(files.unsent(name, ignored) for name in names):
         message = f"all that {quoted(text)} names is left out by context.ignore; take it in again with '!' there"

@@ -1,4 +1,4 @@
-"""Rules about the programs an image starts: whether anybody has put them there."""
+"""Rules about the programs an image starts, and the scripts they are given: whether anybody has put them there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import attrs
 
 from buildspec.checks.contents import descent, landing, workdir
 from buildspec.checks.rules import Subject, inherited, known, waivable
+from buildspec.checks.scripts import Placed, script
+from buildspec.checks.scripts import why_missing as why_script_missing
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.families import PACKAGE_PROGRAMS, PACKAGES_WITHOUT_PROGRAMS, Traits
 from buildspec.spec.model import Command, DebianBase, Stage
@@ -42,6 +44,8 @@ class _Provided:
     """Programs of packages, with their paths."""
     landings: tuple[str, ...] = ()
     """Where copies go, each with `/` at its end."""
+    copies: tuple[Placed, ...] = ()
+    """The copies themselves."""
     path: tuple[str, ...] = _FOLDERS
     """Folders that programs are looked up in."""
 
@@ -61,7 +65,7 @@ class _Provided:
 
 @waivable("error")
 def command_not_in_image(subject: Subject) -> Iterator[Diagnostic]:
-    """An image starts a program that nobody has put there."""
+    """An image starts a program, or a script, that nobody has put there."""
     started = inherited(subject, lambda _: False, lambda _, stage, above: bool(stage.entrypoint or above))
     provided = inherited(
         subject,
@@ -87,6 +91,8 @@ def _not_in_image(
         why = _why_missing(command[0], there, workdir(subject, name))
         if why and not command[0].startswith("-"):
             yield subject.problem("command-not-in-image", (*path, 0), why)
+        elif (at := script(command)) and (why := why_script_missing(subject, name, command[at], there.copies)):
+            yield subject.problem("command-not-in-image", (*path, at), why)
 
 
 def _started(
@@ -126,7 +132,8 @@ def _with_stage(subject: Subject, name: str, stage: Stage, above: _Provided | No
     path = tuple(dict.fromkeys((*above.path, *(part for part in parts if part.startswith("/")))))
     if programs is None or len(landings) * len(path) > _MOST_PLACES:
         return None
-    return attrs.evolve(above, programs={**above.programs, **programs}, landings=landings, path=path)
+    copies = (*above.copies, *(Placed(copy, folder) for copy in stage.copy))
+    return attrs.evolve(above, programs={**above.programs, **programs}, landings=landings, copies=copies, path=path)
 
 
 def _of_packages(packages: Iterable[str], *, assembled: bool) -> Mapping[str, str] | None:
