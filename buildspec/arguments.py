@@ -23,7 +23,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from buildspec.errors import UsageError
 
-        raise UsageError(message, f"see `{self.prog} --help`")
+        raise UsageError(f"{message}{self._meant(message)}", f"see `{self.prog} --help`")
+
+    def _meant(self, message: str) -> str:
+        """What a misspelt option was meant to be, as the end of a message about it."""
+        from difflib import get_close_matches
+
+        _, unknown, rest = message.partition("unrecognized arguments: ")
+        name = rest.split()[0].partition("=")[0] if unknown and rest.strip() else ""
+        close = get_close_matches(name, self._option_string_actions, n=1) if name.startswith("--") else []
+        return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

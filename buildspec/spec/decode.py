@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -139,7 +140,7 @@ class _Decoder:
 
         def table(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
             if type(value) is not dict:
-                raise _expect("a table", value)
+                raise _expect("a table", value, _TABLES.get(cls, ""))
             if not value.keys() <= fields.keys() or not all(key in value for key in needed):
                 value = self.repaired(value, known, needed)
             return cls(
@@ -161,7 +162,8 @@ class _Decoder:
         for key in needed:
             if key not in repaired:
                 repaired[key] = UNKNOWN
-                self.note("missing-key", f"key '{key}' is missing", at_key=True)
+                hint = "; write `spec = 1` as the first line" if key == "spec" else ""
+                self.note("missing-key", f"key '{key}' is missing{hint}", at_key=True)
         return repaired
 
     def _array(self, cls: object, converter: Converter) -> Hook:
@@ -182,7 +184,7 @@ class _Decoder:
 
         def mapping(value: object, _: object) -> Mapping[str, Any]:
             if type(value) is not dict:
-                hint = '; write it as { name = "value" }' if item is str else ""
+                hint = f"; write it as {_as_table(value, self.path)}" if item is str else ""
                 raise _expect("a table", value, hint)
             return types.MappingProxyType({key: self.element(key, one, hook, item) for key, one in value.items()})
 
@@ -203,6 +205,16 @@ class _Decoder:
         return hook
 
 
+def _as_table(value: object, path: list[str | int]) -> str:
+    """How to write a table of strings that is something else."""
+    names = [one for one in (value if type(value) is list else [value]) if type(one) is str]
+    if path == ["image", "deliver"] and names and all(_BARE.fullmatch(one) for one in names):
+        # two images can't have the same tag
+        pairs = zip(names, ("", *names[1:]), strict=True)
+        return "{ " + ", ".join(f'{name} = "{suffix}"' for name, suffix in pairs) + " }"
+    return '{ name = "value" }'
+
+
 def _hidden(misspelt: object, meant: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
     """What is known of a key's value when another key was meant to be that one too."""
     if type(misspelt) is dict and type(meant) is dict:
@@ -221,6 +233,9 @@ _SHORT: Mapping[type, tuple[type, Callable[[Any], object]]] = {
     model.TestFile: (bool, lambda there: model.TestFile(exists=there)),
 }
 """Tables that may be written as a bare string or boolean, and what that means."""
+_TABLES: Mapping[type, str] = {model.Healthcheck: '; write it as { test = ["…"] }'}
+"""How to write tables that people expect to be something else."""
+_BARE = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def _expect(what: str, value: object, hint: str = "") -> _ProblemError:
@@ -287,8 +302,14 @@ def _declared(_: object, converter: Converter) -> Hook:
     return lambda value, _: table(value, model.EnvironmentVar) if type(value) is dict else _variable(value, None)
 
 
+_LONGEST_SECONDS = 10**9
+"""What has more digits is no duration."""
+
+
 def _parsed(cls: Any) -> Hook:  # noqa: ANN401 - a class with `parse`
     def hook(value: object, _: object) -> Any:  # noqa: ANN401 - one of the class
+        if cls is values.Duration and type(value) is int:
+            raise _expect("a string", value, f"; write '{value}s'" if 0 <= value < _LONGEST_SECONDS else "")
         try:
             return cls.parse(_string(value, None))
         except values.ValueProblemError as problem:

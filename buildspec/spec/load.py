@@ -141,7 +141,8 @@ def _text(path: Path, shown: str, most: int) -> str:
     except FileNotFoundError as error:
         if path.is_symlink():
             raise _unreadable(shown, f"is a link to '{path.readlink()}', which does not exist") from error
-        raise _unreadable(shown, "does not exist; write one, or name it with --file") from error
+        above = f": there is '{found}'" if (found := _above(path)) else ""
+        raise _unreadable(shown, f"does not exist; write one, or name it with --file{above}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(shown, f"can't be read: {reason[:1].lower()}{reason[1:]}") from error
@@ -149,6 +150,12 @@ def _text(path: Path, shown: str, most: int) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _not_utf8(raw, error.start, shown) from error
+
+
+def _above(path: Path) -> str:
+    """A file of the same name in a folder above the one where it isn't, as a relative path; empty when none has it."""
+    folders = path.absolute().parent.parents
+    return next(("../" * up + path.name for up, one in enumerate(folders, 1) if (one / path.name).is_file()), "")
 
 
 def _bytes(path: Path, shown: str, most: int) -> bytes:

@@ -160,6 +160,7 @@ def test_warnings_are_told_on_standard_error_and_stop_nothing(run: Run, monkeypa
         ([], "the following arguments are required: VERB"),
         (["biuld"], "invalid choice: 'biuld'"),
         (["check", "--fast"], "unrecognized arguments: --fast"),
+        (["build", "--platfrom", "linux/amd64"], "--platfrom linux/amd64; did you mean '--platform'?"),
         (["check", "--file"], "--file: expected one argument"),
         (["check", "--file", "nowhere.toml"], "nowhere.toml does not exist"),
         (["check", "--file", "."], "is a folder"),

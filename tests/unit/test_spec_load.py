@@ -166,6 +166,14 @@ def test_what_is_no_file_is_told(name: str, tmp_path: Path) -> None:
     assert told(lambda: loaded(tmp_path / "buildspec.toml")) == [f"-:- unreadable: buildspec.toml {said}"]
 
 
+def test_a_specification_of_a_folder_above_is_named_where_there_is_none(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL)
+    (tmp_path / "src" / "lib").mkdir(parents=True)
+    said = "-:- unreadable: buildspec.toml does not exist; write one, or name it with --file: there is "
+    assert told(lambda: loaded(tmp_path / "src" / "buildspec.toml")) == [f"{said}'../buildspec.toml'"]
+    assert told(lambda: loaded(tmp_path / "src" / "lib" / "buildspec.toml")) == [f"{said}'../../buildspec.toml'"]
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name != "nothing"])
 def test_a_fragment_that_is_no_file_is_told(name: str, tmp_path: Path) -> None:
     make, said = FILES[name]
