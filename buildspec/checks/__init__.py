@@ -70,6 +70,7 @@ RULES: tuple[Rule, ...] = (
     cache.missing_lock_file,
     cache.uncached_install,
     fragments.instruction_in_fragment,
+    fragments.instruction_in_value,
     fragments.unfinished_instruction,
     fragments.directive_in_fragment,
     fragments.unused_fragment,

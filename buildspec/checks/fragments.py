@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
-from buildspec.checks.rules import Subject, each_fragment, each_stage
+from buildspec.checks.rules import Subject, each_fragment, each_stage, known
+from buildspec.checks.texts import items
 from buildspec.errors import Diagnostic, Place, quoted, shortened
 from buildspec.spec.fragments import Fragment
-from buildspec.spec.model import Stage
+from buildspec.spec.model import Command, Stage
 from buildspec.spec.overlay import suggest
+from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN
 from buildspec.spec.wellknown import SECRETS as WELL_KNOWN
 
@@ -47,6 +49,40 @@ def _misplaced(stage: str, keyword: str) -> str:
         return f"{quoted(keyword)} is no instruction; end the line before with '\\' to continue it"
     hint = suggest(keyword, _ALLOWED) or f"; a fragment holds {', '.join(_ALLOWED[:-1])} and {_ALLOWED[-1]}"
     return f"{shortened(keyword)} can't be in a fragment{hint}"
+
+
+@each_stage
+def instruction_in_value(subject: Subject, name: str, stage: Stage) -> Iterator[Diagnostic]:
+    """A command starts with a word that a Dockerfile has before it, and a specification hasn't."""
+    for index, text in items(stage.run):
+        word = text.split(maxsplit=1)[0] if text.strip() else ""
+        if word == "RUN":
+            message = "each element is a command by itself; leave out 'RUN'"
+        elif word in _KEYS and word != text.strip():
+            message = _misplaced(name, word)
+        else:
+            continue
+        yield subject.problem("instruction-in-value", ("stages", name, "run", index), message)
+    for key in ("entrypoint", "cmd"):
+        path: Path = ("stages", name, key)
+        yield from known(_before_command(subject, path, getattr(stage, key), {key.upper()}))
+    if stage.healthcheck is not None:
+        path = ("stages", name, "healthcheck", "test")
+        yield from known(_before_command(subject, path, stage.healthcheck.test, {"CMD", "CMD-SHELL", "NONE"}))
+
+
+def _before_command(subject: Subject, path: Path, command: Command, words: Set[str]) -> Iterator[Diagnostic]:
+    """A word before a command that its key says already."""
+    array = not isinstance(command, str)
+    first = (command.split(maxsplit=1) if isinstance(command, str) else command) or ("",)
+    if first[0] not in words:
+        return
+    message = f"the key says that already; leave out {quoted(first[0])}"
+    if first[0] == "CMD-SHELL":
+        message += ", and give the rest as a string"
+    elif first[0] == "NONE":
+        message = "'NONE' is no command; leave out 'healthcheck' altogether"
+    yield subject.problem("instruction-in-value", (*path, 0) if array else path, message)
 
 
 @each_fragment

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from posixpath import normpath
 
-from buildspec.checks.rules import Subject
+from buildspec.checks.contents import descent
+from buildspec.checks.rules import Subject, known
 from buildspec.checks.texts import items, pairs, strings
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.positions import Path
@@ -130,7 +131,7 @@ _PLAIN = re.compile(r"/[\w./:@+~-]*", re.ASCII)
 
 
 def bad_path(subject: Subject) -> Iterator[Diagnostic]:
-    """A home folder, a secret's place or the application's folder isn't a path of the kind that is needed there."""
+    """A home or working folder, a secret's place or the application's isn't a path of the kind that is needed there."""
     for name, user in () if subject.spec.users is UNKNOWN else subject.spec.users.items():
         home = "" if user is UNKNOWN else user.home
         if home is not UNKNOWN and home and (":" in home or not home.startswith("/")):
@@ -143,10 +144,23 @@ def bad_path(subject: Subject) -> Iterator[Diagnostic]:
                 f"{quoted(target)} can't be a place for a secret; write an absolute path of letters, digits and ._-"
             )
             yield subject.problem("bad-path", ("secrets", name, "target"), message)
+    for name in () if subject.spec.stages is UNKNOWN else subject.spec.stages:
+        yield from known(_relative(subject, name))
     app = "" if subject.spec.release is UNKNOWN else subject.spec.release.app
     if app is not UNKNOWN and app and (not app.startswith("/") or normpath(app) != app.rstrip("/")):
         message = f"{quoted(app)} is no folder of an image; write an absolute path such as '/app'"
         yield subject.problem("bad-path", ("release", "app"), message)
+
+
+def _relative(subject: Subject, name: str) -> Iterator[Diagnostic]:
+    """A working folder that starts from a base's own, which isn't known."""
+    stage = subject.spec.stages[name]
+    text = stage.workdir
+    if not text or text.startswith(("/", "-")) or descent(subject, stage.from_).workdir != "/":
+        return
+    better = f": '/{normpath(text)}'" if _PLAIN.fullmatch(f"/{text}") and ".." not in text else ""
+    message = f"{quoted(text)} is relative, and no stage it starts from has a 'workdir'; write an absolute path{better}"
+    yield subject.problem("bad-path", ("stages", name, "workdir"), message)
 
 
 def _variables(subject: Subject) -> Iterator[tuple[Path, str]]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 from posixpath import normpath
 
-import attrs
-
-from buildspec.checks.patterns import Ignored, compile_pattern, effort
+from buildspec.checks.context import WILD, Files, context_files, escapes, within
+from buildspec.checks.patterns import Ignored, effort
 from buildspec.checks.rules import Subject, copies, known, waivable
 from buildspec.checks.safety import is_remote
 from buildspec.errors import MOST, Diagnostic, quoted
@@ -19,20 +16,13 @@ from buildspec.spec.overlay import suggest
 from buildspec.spec.positions import Path
 from buildspec.spec.unknown import UNKNOWN, UnknownError
 
-_DRIVE = re.compile(r"[A-Za-z]:")
-_WILD = re.compile(r"[*?\[]")
-_ENOUGH = 1000
-"""Files and folders that are looked at for one that isn't ignored; a larger context has one, in all likelihood."""
-_MOST_STEPS = 2_000_000
-"""What may be spent on patterns, in the unit of their weight: more than a specification needs that a person wrote."""
-
 
 def path_escapes_context(subject: Subject) -> Iterator[Diagnostic]:
     """A path leads out of the context, or the context out of the specification's folder."""
     yield from known(_context_escapes(subject))
     files = context_files(subject)
     for path, text in _copied(subject):
-        if why := _escapes(text):
+        if why := escapes(text):
             message = f"{quoted(text)} {why}; name a file of the context, relative to its folder"
             yield subject.problem("path-escapes-context", path, message)
         elif files is not None and not is_remote(text):
@@ -40,10 +30,10 @@ def path_escapes_context(subject: Subject) -> Iterator[Diagnostic]:
 
     yield from known(_named_contexts_escape(subject))
     for path, text, folder in _from_contexts(subject):
-        if why := _escapes(text.removeprefix("/")):
+        if why := escapes(text.removeprefix("/")):
             message = f"{quoted(text)} {why}; name a file of the folder, relative to it"
             yield subject.problem("path-escapes-context", path, message)
-        elif (folder / text.lstrip("/")).exists() and not _within(folder, folder / text.lstrip("/")):
+        elif (folder / text.lstrip("/")).exists() and not within(folder, folder / text.lstrip("/")):
             message = f"{quoted(text)} is a link to what is outside of its folder; copy the file into it"
             yield subject.problem("path-escapes-context", path, message)
 
@@ -78,40 +68,13 @@ def _context_escapes(subject: Subject) -> Iterator[Diagnostic]:
 
 def _leads_out(subject: Subject, where: Path, path: str) -> Iterator[Diagnostic]:
     """A folder of the specification that isn't one beside it."""
-    why = _escapes(path)
+    why = escapes(path)
     whole = subject.source.root / path
-    if not why and os.path.lexists(whole) and not _within(subject.source.root, whole):
+    if not why and os.path.lexists(whole) and not within(subject.source.root, whole):
         why = "is a link to what is outside of the specification's folder"
     if why:
         message = f"{quoted(path)} {why}; name a folder beside the specification"
         yield subject.problem("path-escapes-context", where, message)
-
-
-def _escapes(path: str) -> str:
-    """What is wrong with a relative path, by its text alone; empty when nothing is."""
-    if "\\" in path:
-        return r"has a '\', which not every machine reads the same way"
-    if _DRIVE.match(path):
-        return "starts with a drive letter"
-    if path.startswith("/"):
-        return "is absolute"
-    return "leads upwards with '..'" if ".." in path.split("/") else ""
-
-
-def _within(folder: FilePath, path: FilePath) -> bool:
-    try:
-        return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # a circle of links
-        return False
-
-
-def _folder(subject: Subject) -> FilePath | None:
-    """The context's folder; None when it isn't known, or isn't there, so that nothing can be said of its files."""
-    context = subject.spec.context
-    if context is UNKNOWN or context.path is UNKNOWN or "\0" in context.path or _escapes(context.path):
-        return None
-    folder = subject.source.root / context.path
-    return folder if os.path.isdir(folder) else None  # noqa: PTH112 - Path.is_dir raises for a name that is too long
 
 
 def _copied(subject: Subject) -> Iterator[tuple[Path, str]]:
@@ -132,121 +95,15 @@ def _copied(subject: Subject) -> Iterator[tuple[Path, str]]:
 def _local(subject: Subject) -> Iterator[tuple[Path, str]]:
     """Those that other rules have nothing against."""
     for path, text in _copied(subject):
-        if not is_remote(text) and not _escapes(text) and text and text.isprintable():
+        if not is_remote(text) and not escapes(text) and text and text.isprintable():
             yield path, text
-
-
-@attrs.define(repr=False)
-class Files:
-    """The files of the context, each looked at once, however many copies name it."""
-
-    folder: FilePath
-    _left: int = attrs.field(init=False, default=_MOST_STEPS)
-    _matched: dict[str, list[str]] = attrs.field(init=False, factory=dict)
-    _names: dict[str, Sequence[str]] = attrs.field(init=False, factory=dict)
-    _held: dict[str, bool] = attrs.field(init=False, factory=dict)
-    _unsent: dict[str, bool] = attrs.field(init=False, factory=dict)
-
-    def matches(self, text: str) -> list[str]:
-        """The files and folders that a path or pattern names, as paths relative to the folder.
-
-        Raises:
-            UnknownError: it takes more than may be spent.
-        """
-        if text not in self._matched:
-            found = [""]
-            for part in normpath(text).split("/"):
-                if part != ".":
-                    found = [name for parent in found for name in self._children(parent, part)]
-            self._matched[text] = [name or "." for name in found]
-        found = self._matched[text]
-        if len(found) > 1:
-            self.spend(len(found) // 4 + 1)  # whoever asks looks at each
-        return found
-
-    def _children(self, parent: str, part: str) -> Iterator[str]:
-        """What one part of a path or pattern names in a folder; like Docker's, `**` is no more than `*` here."""
-        before = f"{parent}/" if parent else ""
-        if not _WILD.search(part):
-            if os.path.lexists(os.path.join(self.folder, before + part)):  # noqa: PTH118 - Path takes its time
-                yield before + part
-            return
-        part = re.sub(r"\*+", "*", part)
-        self.spend(effort(part))
-        pattern = compile_pattern(part)
-        for name in self.names(parent) if pattern is not None else ():
-            if pattern is not None:
-                self.spend(pattern.weight * len(name))
-                if pattern.matches(name):
-                    yield before + name
-
-    def names(self, parent: str) -> Sequence[str]:
-        """What is in a folder, sorted."""
-        if parent not in self._names:
-            try:
-                # names alone, without an object for each
-                self._names[parent] = sorted(os.listdir(self.folder / parent))  # noqa: PTH208
-            except OSError:
-                self._names[parent] = ()
-        return self._names[parent]
-
-    def holds(self, name: str) -> bool:
-        """Whether a file is in the folder in the end, wherever links lead to."""
-        if name not in self._held:
-            self._held[name] = _within(self.folder, self.folder / name)
-        return self._held[name]
-
-    def unsent(self, name: str, ignored: Ignored) -> bool:
-        """Whether a file, or all that is in a folder, is ignored; an empty folder isn't."""
-        if name not in self._unsent:
-            self._unsent[name] = self._all_ignored(name, ignored)
-        return self._unsent[name]
-
-    def _all_ignored(self, name: str, ignored: Ignored) -> bool:
-        if not (self.folder / name).is_dir() or (self.folder / name).is_symlink():
-            return self._ignores(name, ignored)
-        if name != "." and not ignored.takes_again and self._ignores(name, ignored):
-            return True
-        looked = 0
-        for parent, folders, files in os.walk(self.folder / name):
-            inner = FilePath(parent).relative_to(self.folder).as_posix()
-            before = "" if inner == "." else f"{inner}/"
-            if any(not self._ignores(before + file, ignored) for file in files):
-                return False
-            if not ignored.takes_again:
-                folders[:] = [one for one in folders if not self._ignores(before + one, ignored)]
-            looked += len(files) + len(folders)
-            if looked > _ENOUGH:
-                return False
-        return looked > 0 or (name != "." and self._ignores(name, ignored))
-
-    def _ignores(self, path: str, ignored: Ignored) -> bool:
-        self.spend(ignored.weight * len(path) * (path.count("/") + 1))
-        return ignored.ignores(path)
-
-    def spend(self, steps: int) -> None:
-        """Note that something is done which takes so many steps.
-
-        Raises:
-            UnknownError: it takes more than may be spent.
-        """
-        self._left -= steps
-        if self._left < 0:
-            raise UnknownError
-
-
-@lru_cache(maxsize=1)
-def context_files(subject: Subject) -> Files | None:
-    """The files of the context, for all rules; None when nothing can be said of them."""
-    folder = _folder(subject)
-    return None if folder is None else Files(folder)
 
 
 @waivable("error")
 def missing_path(subject: Subject) -> Iterator[Diagnostic]:
     """A copy names a path or pattern of a context that nothing there matches."""
     for path, text, folder in _from_contexts(subject):
-        if folder.is_dir() and not _escapes(text.removeprefix("/")) and not _is_in(folder, text.lstrip("/")):
+        if folder.is_dir() and not escapes(text.removeprefix("/")) and not _is_in(folder, text.lstrip("/")):
             yield subject.problem("missing-path", path, f"nothing in {quoted(folder.name)} is called {quoted(text)}")
     files = context_files(subject)
     if files is None:
@@ -277,7 +134,7 @@ def _is_missing(files: Files, text: str) -> bool:
 
 def _hint(files: Files, text: str) -> str:
     parent, _, name = normpath(text).rpartition("/")
-    if _WILD.search(text):
+    if WILD.search(text):
         return "; add a file, or correct the pattern"
     return suggest(name, files.names(parent)) or "; add it, or correct the path"
 

@@ -5,6 +5,7 @@ Nothing is said unless all that can be in the script's folder is known.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from buildspec.checks.contents import landing, overlap
-from buildspec.checks.paths import Files, context_files
+from buildspec.checks.context import Files, context_files
 from buildspec.checks.rules import Subject
 from buildspec.checks.safety import is_remote
 from buildspec.checks.texts import items
@@ -144,10 +145,9 @@ def _brought(one: Placed, path: str, files: Files | None) -> list[str] | None:
 
 def _of_name(name: str, place: str, folder: str, files: Files) -> list[str] | None:
     """What a file or folder of the context brings into a folder of the image, when it is copied to a place."""
-    whole = files.folder / name
-    if whole.is_symlink():
+    if _is_link(files, name):
         return None
-    if not whole.is_dir():
+    if not _is_folder(files, name):
         # a place that is a folder gets the file under its own name
         places = (place, posixpath.join(place, posixpath.basename(name)))
         return [posixpath.basename(one) for one in places if posixpath.dirname(one) == folder]
@@ -156,6 +156,14 @@ def _of_name(name: str, place: str, folder: str, files: Files) -> list[str] | No
     inner = name
     for part in filter(None, folder[len(place.rstrip("/")) :].split("/")):
         inner = part if inner == "." else f"{inner}/{part}"
-        if (files.folder / inner).is_symlink() or not (files.folder / inner).is_dir():
+        if _is_link(files, inner) or not _is_folder(files, inner):
             return None  # it may be made before the build
     return [*files.names(inner if inner != "." else "")]
+
+
+def _is_link(files: Files, name: str) -> bool:
+    return os.path.islink(files.folder / name)  # noqa: PTH114 - Path's own raise for a name that is too long
+
+
+def _is_folder(files: Files, name: str) -> bool:
+    return os.path.isdir(files.folder / name)  # noqa: PTH112

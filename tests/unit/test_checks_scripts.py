@@ -104,6 +104,11 @@ def test_a_base_of_somebodys_own_may_have_anything(tmp_path: Path) -> None:
     assert found(tmp_path, 'entrypoint = ["node", "/app/main.js"]\n', own) == []
 
 
+def test_a_path_longer_than_any_file_has_is_told_or_passed_over(tmp_path: Path) -> None:
+    tail = f'workdir = "/app"\ncopy = ["."]\nentrypoint = ["node", "/app/{"x" * 5000}/y.js"]\n'
+    assert found(tmp_path, tail) == []
+
+
 def test_a_link_may_lead_to_the_script(tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to("lib")
     tail = 'workdir = "/app"\ncopy = ["."]\nentrypoint = ["node", "/app/current/main.js"]\n'
