@@ -55,6 +55,7 @@ def test_the_checker_has_nothing_against_the_examples_of_a_guide(page: Path, tmp
             "package.json",
             "package-lock.json",
             "server.js",
+            "health.js",
             "server.py",
             "requirements.txt",
             "go.mod",
