@@ -5,6 +5,7 @@ Nothing but nox is loaded until a session runs, so that a noxfile can install th
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -37,8 +38,17 @@ def _define(name: str, about: str, before: Callable[[], object]) -> None:
         before()
         from buildspec.cli import main
 
+        _silence()
         if code := main([name, *session.posargs]):
             sys.exit(code)
 
     session.__doc__ = about
     nox.session(name=name, venv_backend="none", default=name in DEFAULT)(session)
+
+
+def _silence() -> None:
+    """Keep what other people's modules log to themselves out of the output, to which nox has logging lead."""
+    for name in ("python_on_whales", "urllib3"):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())

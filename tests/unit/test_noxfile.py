@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +100,29 @@ def test_nox_ends_with_the_exit_code_of_the_verb(noxfile: Any, ran: list[list[st
     with pytest.raises(SystemExit) as ended:
         noxfile.nox.sessions["check"].run(Session("check", "--profile", "nope"))
     assert ended.value.code == 2
+
+
+def test_what_other_modules_log_stays_out_of_the_output_to_which_nox_has_logging_lead(
+    noxfile: Any, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("python_on_whales.utils", "urllib3.connectionpool")
+    for name in names:
+        above = logging.getLogger(name.partition(".")[0])
+        monkeypatch.setattr(above, "handlers", [])
+        monkeypatch.setattr(above, "propagate", True)
+    out = io.StringIO()
+    monkeypatch.setattr(logging.root, "handlers", [logging.StreamHandler(out)])
+
+    def main(_: list[str]) -> int:
+        for name in (*names, "buildspec"):
+            logging.getLogger(name).warning("said by %s", name)
+        return 0
+
+    monkeypatch.setattr("buildspec.cli.main", main)
+    monkeypatch.setattr("site.addsitedir", lambda _: None)
+    noxfile.nox.sessions["check"].run(Session("check"))
+    assert out.getvalue() == "said by buildspec\n"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bare_nox_changes_nothing_outside_the_checkout(noxfile: Any) -> None:
