@@ -122,11 +122,31 @@ def generate(arguments: argparse.Namespace) -> ExitCode:
     command = _again(arguments)
     if kept:
         told = [*kept, *([f"stale: {', '.join(stale)}"] if stale else [])]
-        fix = f"to have it overwritten, run `{command} --force`; to keep it, leave it out of generate.files"
+        left = [str(path) for path in map(root.joinpath, texts) if any(one.startswith(f"{path} ") for one in kept)]
+        fix = f"to have it overwritten, run `{command} --force`; {_to_keep(left, [str(root / name) for name in texts])}"
         raise StepError("\n".join(told), fix)
     if stale:
         raise StepError(f"stale: {', '.join(stale)}", f"run `{command.removesuffix(' --')}`")
     return ExitCode.DONE
+
+
+def _to_keep(left: Sequence[str], every: Sequence[str]) -> str:
+    """How to say in a specification that files are somebody's own.
+
+    Args:
+        left: paths of those files.
+        every: of all files that are made.
+    """
+    from typing import get_args
+
+    from buildspec.spec.model import GeneratedFile
+
+    names = (next((one for one in get_args(GeneratedFile) if Path(path).match(one)), "") for path in every)
+    listed = ", ".join(f'"{name}"' for name, path in zip(names, every, strict=True) if name and path not in left)
+    lines = [f"to keep it, write\n\n[generate]\nfiles = [{listed}]\n"]
+    if any(Path(path).name == "compose.yaml" for path in left):
+        lines.append("or have compose.yaml made, and write what is yours into compose.override.yaml\n")
+    return "\n".join(lines).rstrip("\n")
 
 
 def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:

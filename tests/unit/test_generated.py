@@ -222,7 +222,10 @@ def test_what_somebody_wrote_or_changed_is_left_alone_and_the_rest_is_written(
         assert err == (
             "error: Dockerfile was changed since it was generated\ncompose.yaml was not generated\n"
             "fix: to have it overwritten, run `nox -s generate -- --force`; "
-            "to keep it, leave it out of generate.files\n"
+            "to keep it, write\n\n[generate]\n"
+            'files = ["docker-bake.json", ".dockerignore", "buildspec.schema.json", '
+            '".github/workflows/release.yml", ".github/workflows/pull-request.yml"]\n\n'
+            "or have compose.yaml made, and write what is yours into compose.override.yaml\n"
         )
     assert (root / "compose.yaml").read_text(encoding="utf-8") == own
     assert (root / "Dockerfile").read_text(encoding="utf-8") == changed
