@@ -104,6 +104,7 @@ RULES: tuple[Rule, ...] = (
     release.bad_tag,
     release.tag_collision,
     release.bad_registry,
+    release.unfinished_release,
     release.bad_sign_key,
     injection.control_character,
     injection.leading_dash,

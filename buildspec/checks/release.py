@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from buildspec.checks.rules import Subject, each_delivered, known
+from buildspec.checks.rules import Subject, each_delivered, known, waivable
 from buildspec.checks.texts import items, pairs
 from buildspec.errors import Diagnostic, quoted
 from buildspec.spec.overlay import suggest
@@ -176,6 +176,23 @@ def _cuts(tag: str) -> Iterator[tuple[str, str]]:
     for at, character in enumerate(tag if len(tag) <= _LONGEST_TAG else ""):
         if character == "-" and at < len(tag) - 1:
             yield tag[:at], tag[at + 1 :]
+
+
+@waivable("warning")
+def unfinished_release(subject: Subject) -> Iterator[Diagnostic]:
+    """`[release]` has registries and no tags, or tags and no registries: nothing could be pushed."""
+    yield from known(_unfinished_release(subject))
+
+
+def _unfinished_release(subject: Subject) -> Iterator[Diagnostic]:
+    release = subject.spec.release
+    if bool(release.registries) is bool(release.tags):
+        return
+    there, lacking, example = "registries", "tags", '["v{version}", "latest"]'
+    if release.tags:
+        there, lacking, example = "tags", "registries", '["ghcr.io/acme"]'
+    message = f"without '{lacking}', nothing is pushed; add {lacking} = {example}, say"
+    yield subject.problem("unfinished-release", ("release", there), message, key=True)
 
 
 _HUB = {"docker.io", "index.docker.io", "registry-1.docker.io"}

@@ -76,7 +76,7 @@ def push(arguments: argparse.Namespace) -> ExitCode:
     keeps = list(obstacles(release.source.spec, release.source.profiles, result, _sources(release), release.version))
     if keeps:
         lines = [f"v{release.version} can't be released:", *(f"  {why}\n    {out}" for why, out in keeps)]
-        raise StepError("\n".join(lines), "nothing was pushed")
+        raise StepError("\n".join([*lines, "nothing was pushed"]))
     digests = {one.stage: one.digest for one in candidates(result)}
     suffixes = release.source.spec.image.deliver
 
@@ -94,7 +94,7 @@ def push(arguments: argparse.Namespace) -> ExitCode:
     refused = [move for move in moves if move.action == "refuse"]
     if refused:
         lines = [f"{move.reference} {move.why}: {move.old}" for move in refused]
-        raise StepError("\n".join(lines), "nothing was pushed; release it as another version")
+        raise StepError("\n".join([*lines, "nothing was pushed"]), "release it as another version")
     with files.scratch() as folder:
         store = Store(Client(), folder)
         signing = _signing(release, push, store, result, folder)
@@ -138,7 +138,7 @@ def rollback(arguments: argparse.Namespace) -> ExitCode:
     print(text.plan(moves))
     refused = [move for move in moves if move.action == "refuse"]
     if refused:
-        raise StepError("\n".join(f"{move.reference}: {move.why}" for move in refused), "nothing was moved")
+        raise StepError("\n".join([*(f"{move.reference}: {move.why}" for move in refused), "nothing was moved"]))
     if arguments.dry_run:
         return ExitCode.DONE
     return _carried_out(release, push, moves, lambda move: move, {}, lambda: None)
@@ -249,14 +249,22 @@ def _begun(arguments: argparse.Namespace) -> tuple[_Release, Push]:
     from buildspec.plan.tags import Version
     from buildspec.release.moves import Repository
     from buildspec.release.push import Push
+    from buildspec.report.plan import RELEASE
 
     source = loaded(arguments)
     version = Version.parse(arguments.release)
+    if lacking := [key for key in ("registries", "tags") if not getattr(source.spec.release, key)]:
+        # where one of the two is there, so is the table, which can't be there twice
+        example = RELEASE if len(lacking) > 1 else [one for one in RELEASE if one.startswith(lacking[0])]
+        lines = [f"[release] has no {' and no '.join(lacking)}, so v{version} goes nowhere", "", *example, ""]
+        where = arguments.file if len(lacking) > 1 else f"[release] in {arguments.file}"
+        raise UsageError("\n".join(lines), f"add this to {where}, with what is yours")
     plan = planned(source, facts(machine_platform(), revision(source.root, os.environ), arguments), arguments)
-    if not source.spec.release.registries:
-        raise UsageError("release.registries names none", 'add one, such as `registries = ["ghcr.io/acme"]`')
     if not plan.tags:
-        raise UsageError(f"v{version} has no tags: see release.tags")
+        why = "".join(f"\n  {drop.pattern}: {drop.why}" for drop in plan.dropped)
+        raise UsageError(
+            f"v{version} has no tags{why}", "add a pattern to release.tags that it has, such as 'v{version}'"
+        )
     stopped = threading.Event()
 
     def pause(seconds: float) -> None:

@@ -16,6 +16,9 @@ from buildspec.plan.model import (
     WriteFile,
 )
 
+RELEASE = ("[release]", 'registries = ["ghcr.io/acme"]', 'tags = ["v{version}", "v{major}.{minor}", "latest"]')
+"""Lines of a specification that say where images go, and under which tags."""
+
 
 def tree(plan: Plan) -> str:
     """The plan, for reading."""
@@ -34,6 +37,8 @@ def tree(plan: Plan) -> str:
         lines += ["", f"tags of {plan.facts.version}"]
         lines += [f"  {tag.stage:24} {tag.reference}{', which moves' if tag.moves else ''}" for tag in plan.tags]
         lines += [f"  {'none':24} {drop.pattern}: {drop.why}" for drop in plan.dropped]
+        if not plan.tags and not plan.dropped:
+            lines += ["  none: [release] needs registries and tags, such as", *(f"    {one}" for one in RELEASE)]
     return "\n".join(lines)
 
 
