@@ -113,6 +113,18 @@ RULES: tuple[Rule, ...] = (
     injection.bad_path,
     injection.bad_label,
 )
+_BREAKS = frozenset({graph.unknown_stage, graph.unknown_copy_source, graph.unknown_delivery, graph.stage_cycle})
+"""Rules that find the graph of stages broken."""
+_OF_THE_WHOLE = frozenset(
+    {
+        graph.unused_stage,
+        images.config_not_inherited,
+        platforms.emulated_run,
+        runtime.no_health_check,
+        runtime.files_in_volume,
+    }
+)
+"""Rules whose warnings a broken graph may bring about; they are told when it is whole."""
 
 
 @attrs.frozen(repr=False)
@@ -148,10 +160,14 @@ def _found(subject: Subject) -> Iterator[Diagnostic]:
     """What the rules find, up to so many errors that nobody waives."""
     waived = waivers.named(subject)
     errors = 0
+    broken = False
     for rule in RULES:
+        if broken and rule in _OF_THE_WHOLE:
+            continue
         counts = severity_of(rule) == "error" and not (is_waivable(rule) and name_of(rule) in waived)
         for one in known(rule(subject)):
             yield attrs.evolve(one, severity=severity_of(rule))
+            broken = broken or rule in _BREAKS
             errors += counts
             if errors == MOST:
                 return
@@ -193,20 +209,25 @@ def with_profiles(
     """
     others = [name for name in profile_names(document) if name not in selection.profiles]
     most = MAX_VALUES // (len(document.positions.spans) + 1)
-    seen = frozenset(found)
-    told: Set[Diagnostic] = seen
+    told: Set[Diagnostic] = frozenset(found)
     for name in others[:most]:
         written = draft(path, attrs.evolve(selection, profiles=(*selection.profiles, name)), document)
         also = [*written.problems, *findings(written.source)]
         # a waiver is of use when any profile that has it uses it
         used = waivers.places(written.source) - {one.place for one in also if one.rule == waivers.UNUSED}
         told = {one for one in told if one.rule != waivers.UNUSED or one.place not in used}
+        places = set(map(_what_to_mend, told))
         told |= {
             attrs.evolve(one, message=f"{one.message} (with --profile {name})")
             for one in also
-            if one.rule != waivers.UNUSED and one not in seen
+            if one.rule != waivers.UNUSED and _what_to_mend(one) not in places
         }
     return in_order(told), tuple(others[most:])
+
+
+def _what_to_mend(one: Diagnostic) -> tuple[object, ...]:
+    """What is the same of two findings that are one thing to mend: another base may have other words for it."""
+    return (one.rule, one.place, one.path) if one.place else (one.rule, one.message)
 
 
 def _told(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -29,6 +29,10 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
+_LEAST_START = 3
+"""Letters of a start of a name that can be meant as the whole of it."""
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """`; did you mean '…'?`, or nothing when no known name is close."""
     close = closest(name, known)
@@ -46,7 +50,8 @@ def closest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # here, as a right specification needs it not
 
     close = get_close_matches(name, names, n=1, cutoff=0.6)
-    return close[0] if close else ""
+    longer = [one for one in names if len(name) >= _LEAST_START and one.startswith(name)]
+    return close[0] if close else longer[0] if len(longer) == 1 else ""
 
 
 @lru_cache(maxsize=4)

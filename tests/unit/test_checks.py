@@ -397,3 +397,13 @@ def test_a_fragment_holds_commands_alone(commands: str, rules: list[str]) -> Non
 
 def test_a_fragment_of_no_stage_is_told_as_such_alone() -> None:
     assert found(MINIMAL, other="USER x\n") == ["unused-fragment"]
+
+
+@pytest.mark.parametrize(
+    ("deliver", "from_", "broken"), [("app", "node", False), ("ap", "node", True), ("app", "nod", True)]
+)
+def test_what_follows_from_a_broken_graph_is_told_when_it_is_whole(deliver: str, from_: str, broken: bool) -> None:
+    text = MINIMAL.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]').replace("app =", f"{deliver} =")
+    text = text.replace('from = "node"', f'from = "{from_}"') + 'run = ["x"]\n[stages.spare]\nfrom = "node"\n'
+    graph = {"unused-stage", "emulated-run", "no-health-check"}
+    assert {one.rule for one in findings(source(text))} & graph == (set() if broken else graph)

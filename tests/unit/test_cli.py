@@ -226,6 +226,13 @@ def test_a_profile_that_is_not_selected_is_checked_too(run: Run, root: Path) -> 
     assert run("plan").code == 0, "what isn't selected keeps nothing from being built"
 
 
+def test_what_a_profile_finds_at_the_same_place_is_told_once(run: Run, root: Path) -> None:
+    write(root, SPEC.replace('cmd = ["node"]', 'entrypoint = ["/nowhere/node"]'))
+    said = run("check").err
+    assert said.count("error[command-not-in-image]") == 1
+    assert "base family 'alpine-node'" in said
+
+
 def test_a_waiver_is_of_use_when_one_profile_uses_it(run: Run, root: Path) -> None:
     waiver = '[[waivers]]\nrule = "health-timing"\nreason = "a slow one"\n\n[profiles.debian]'
     write(root, SPEC.replace("[profiles.debian]", waiver))

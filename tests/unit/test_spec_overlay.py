@@ -305,6 +305,9 @@ def test_a_suggestion_is_made_for_what_is_close_alone() -> None:
     assert suggest("packges", ["users", "packages"]) == "; did you mean 'packages'?"
     assert suggest("colour", ["users", "packages"]) == ""
     assert suggest("x", []) == ""
+    assert suggest("prod", ["production", "test"]) == "; did you mean 'production'?"
+    assert suggest("prod", ["production-a", "production-b"]) == ""
+    assert suggest("pr", ["production"]) == ""
     assert suggest("a" * 5000, ["a" * 5001]) == ""
 
 
