@@ -68,6 +68,7 @@ def test_a_script_that_nothing_copies_is_told(tail: str, tmp_path: Path) -> None
         # what others bring isn't known
         'copy = [{ from = "other", path = "/x", to = "/app" }]\nentrypoint = ["node", "/app/main.js"]',
         'copy = [{ from = "other", path = "/x", to = "/app/main.js" }]\nentrypoint = ["node", "/app/main.js"]',
+        'copy = [{ from = "other", path = "lib", to = "/app" }]\nentrypoint = ["node", "/app/main.js"]',
         'copy = [{ from = "other", path = "/", to = "/" }]\nentrypoint = ["node", "/app/main.js"]',
         'run = ["touch /app/main.js"]\nentrypoint = ["node", "/app/main.js"]',
         'copy = ["index.js"]\nentrypoint = ["node", "/app/main.js"]',

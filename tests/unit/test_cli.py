@@ -233,6 +233,19 @@ def test_what_a_profile_finds_at_the_same_place_is_told_once(run: Run, root: Pat
     assert "base family 'alpine-node'" in said
 
 
+def test_what_keeps_a_release_is_told_with_that_nothing_was_pushed(run: Run, root: Path) -> None:
+    write(root, f'{SPEC}\n[release]\nregistries = ["127.0.0.1:9/x"]\ntags = ["v{{version}}"]\n')
+    said = run("push", "v1.0.0")
+    assert said.code == 1
+    assert "error: v1.0.0 can't be released:\n  nothing was built" in said.err
+    assert said.err.endswith("\nnothing was pushed\n")
+    write(root, f'{SPEC}\n[release]\nregistries = ["127.0.0.1:9/x"]\n')
+    said = run("push", "v1.0.0")
+    assert said.code == 2
+    assert 'has no tags, so v1.0.0 goes nowhere\n\ntags = ["v{version}"' in said.err
+    assert said.err.endswith("fix: add this to [release] in buildspec.toml, with what is yours\n")
+
+
 def test_a_waiver_is_of_use_when_one_profile_uses_it(run: Run, root: Path) -> None:
     waiver = '[[waivers]]\nrule = "health-timing"\nreason = "a slow one"\n\n[profiles.debian]'
     write(root, SPEC.replace("[profiles.debian]", waiver))
