@@ -25,6 +25,7 @@ _PRIVILEGED = 1024
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LONG = 90
 """Characters of an array beyond which each element has a line."""
+_PORTS = 65536
 _MOVED = 8000
 """Added to ports that only root may offer: 80 is offered as 8080."""
 
@@ -118,11 +119,41 @@ def _environment(spec: Spec) -> dict[str, str]:
 
 
 def _ports(every: Sequence[Stage]) -> Iterator[str]:
-    """Ports of the stage and of those it starts from, each once."""
-    for text in dict.fromkeys(port for stage in every for port in stage.expose):
-        inside, _, protocol = text.partition("/")
-        outside = "-".join(str(int(one) + (_MOVED if int(one) < _PRIVILEGED else 0)) for one in inside.split("-"))
-        yield f"{LOOPBACK}:{outside}:{inside}/{protocol or 'tcp'}"
+    """Ports of the stage and of those it starts from, each once and at a port of its own."""
+    asked = dict.fromkeys(_port(text) for stage in every for text in stage.expose)
+    outside: dict[tuple[range, str], range] = {}
+    # those that may keep their numbers come first
+    for inside, protocol in sorted(asked, key=lambda one: one[0].start < _PRIVILEGED):
+        taken = [there for (_, other), there in outside.items() if other == protocol]
+        outside[inside, protocol] = _offered(inside, taken)
+    for inside, protocol in asked:
+        yield f"{LOOPBACK}:{_spelled(outside[inside, protocol])}:{_spelled(inside)}/{protocol}"
+
+
+def _port(text: str) -> tuple[range, str]:
+    """The ports of `8080`, `53/udp` or `9000-9001`, and their protocol."""
+    ports, _, protocol = text.partition("/")
+    first, _, last = ports.partition("-")
+    return range(int(first), int(last or first) + 1), protocol or "tcp"
+
+
+def _offered(inside: range, taken: Sequence[range]) -> range:
+    """The same ports, or else as many that need no root and that nobody has taken; the same if there are none."""
+    for start in (inside.start + (_MOVED if inside.start < _PRIVILEGED else 0), _PRIVILEGED):
+        found = range(start, start + len(inside))
+        while found.stop <= _PORTS and (clash := next((one for one in taken if _overlap(one, found)), None)):
+            found = range(clash.stop, clash.stop + len(inside))
+        if found.stop <= _PORTS:
+            return found
+    return inside
+
+
+def _overlap(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+def _spelled(ports: range) -> str:
+    return f"{ports.start}-{ports[-1]}" if len(ports) > 1 else str(ports.start)
 
 
 def _health(spec: Spec, name: str) -> Iterator[tuple[str, Any]]:
