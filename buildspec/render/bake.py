@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import attrs
@@ -22,6 +22,8 @@ BASES = f"{FOLDER}/bases"
 """OCI layouts of assembled bases."""
 PORTABLE_DOCKERFILE = "Dockerfile"
 """What others build from."""
+IGNORE: GeneratedFile = ".dockerignore"
+"""In the folder of the context, where it counts; every other file is beside the specification."""
 GATES = f"{FOLDER}/gates"
 """Reports of gates, a folder each."""
 
@@ -232,12 +234,20 @@ def fields(*values: str) -> str:
 def dockerignore(plan: Plan) -> str:
     """The ignore file that goes with the Dockerfile; what is generated is never part of the context.
 
-    Where the context is the folder of the specification, what `nox -s generate` leaves there is ignored first, so that
-    a pattern such as `!compose.yaml` brings it back.
+    What `nox -s generate` leaves in the context is ignored first, so that a pattern such as `!compose.yaml` brings it
+    back; the ignore file is always there.
     """
-    own = posixpath.normpath(plan.context) == "."
-    made = [f"/{name}" for name in get_args(GeneratedFile)] if own else []
-    return "".join(f"{pattern}\n" for pattern in (*made, *plan.ignore, *([f"/{FOLDER}"] if own else [])))
+    made = (name for name in get_args(GeneratedFile) if name != IGNORE)
+    own = [f"/{IGNORE}", *_inside(plan.context, made)]
+    return "".join(f"{pattern}\n" for pattern in (*own, *plan.ignore, *_inside(plan.context, [FOLDER])))
+
+
+def _inside(context: str, names: Iterable[str]) -> Iterator[str]:
+    """Patterns for what is in the context: paths relative to the specification, as the context's own is."""
+    for name in names:
+        path = posixpath.relpath(name, context)
+        if path.partition("/")[0] not in (".", ".."):
+            yield f"/{path}"
 
 
 def portable_dockerignore(plan: Plan) -> str:

@@ -65,7 +65,7 @@ def generated(subject: Subject) -> dict[str, str]:
 
 def _place(name: GeneratedFile, plan: Plan) -> str:
     """An ignore file counts in the folder of the context, every other file beside the specification."""
-    return posixpath.normpath(posixpath.join(plan.context, name)) if name == ".dockerignore" else name
+    return posixpath.normpath(posixpath.join(plan.context, name)) if name == bake.IGNORE else name
 
 
 def documentation(root: Path, project: Path) -> dict[str, str]:

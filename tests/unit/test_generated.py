@@ -70,10 +70,11 @@ def test_the_specification_chooses_its_files() -> None:
 def test_an_ignore_file_counts_in_the_folder_of_the_context() -> None:
     ignore = 'path = "{}"\nignore = ["*.log", "!keep.log"]\n'
     found = made(f"{SMALL}\n[context]\n{ignore.format('app')}")
-    assert found["app/.dockerignore"].split("\n")[1:] == ["*.log", "!keep.log", ""]
+    assert found["app/.dockerignore"].split("\n")[1:] == ["/.dockerignore", "*.log", "!keep.log", ""]
     found = made(f"{SMALL}\n[context]\n{ignore.format('.')}")
     lines = found[".dockerignore"].split("\n")[1:]
-    assert lines == [*(f"/{name}" for name in MAKERS), "*.log", "!keep.log", "/build", ""]
+    others = [f"/{name}" for name in MAKERS if name != ".dockerignore"]
+    assert lines == ["/.dockerignore", *others, "*.log", "!keep.log", "/build", ""]
 
 
 @pytest.mark.parametrize("profile", ["", "debian"])

@@ -147,6 +147,13 @@ def test_no_provenance_is_attached_for_it_holds_the_time() -> None:
 
 def test_what_is_generated_is_never_part_of_the_context() -> None:
     plan = make_plan(source(HEAD + '[stages.app]\nfrom = "bare"\n[context]\nignore = ["*.log", "!keep.log"]\n'), FACTS)
-    made = "".join(f"/{name}\n" for name in get_args(GeneratedFile))
-    assert dockerignore(plan) == f"{made}*.log\n!keep.log\n/build\n"
-    assert dockerignore(attrs.evolve(plan, context="app")) == "*.log\n!keep.log\n"
+    others = [f"/{name}" for name in get_args(GeneratedFile) if name != ".dockerignore"]
+    for context, before, after in (
+        (".", others, ["/build"]),
+        ("app", [], []),
+        ("./.github/", ["/workflows/release.yml", "/workflows/pull-request.yml"], []),
+        ("build", [], []),
+        ("build/x", [], []),
+    ):
+        lines = dockerignore(attrs.evolve(plan, context=context)).splitlines()
+        assert lines == ["/.dockerignore", *before, "*.log", "!keep.log", *after], context
