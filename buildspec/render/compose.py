@@ -1,12 +1,10 @@
 """A Spec in, `compose.yaml` out: the default image as a service, confined as its tests were.
 
-Every string is written as JSON in ASCII, which YAML reads as the same string whatever is in it, and `$` is doubled,
-which Compose reads as itself.
+Every value is written as JSON, and `$` is doubled, which Compose reads as itself.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from buildspec.plan.confinement import confinement
 from buildspec.plan.graph import chain
 from buildspec.plan.programs import resolved
+from buildspec.render import yaml
 from buildspec.spec.model import Spec, Stage, Stop
 from buildspec.spec.seal import COMMAND, origin, sealed
 
@@ -22,7 +21,6 @@ RESTART = "on-failure:5"
 LOOPBACK = "127.0.0.1"
 """Where ports are offered; who wants the world to have them says so."""
 _PRIVILEGED = 1024
-_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LONG = 90
 """Characters of an array beyond which each element has a line."""
 _PORTS = 65536
@@ -178,20 +176,14 @@ def _plain(value: str) -> str:
 
 
 def _yaml(value: Any, indent: str = "") -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """Lines of a table: values as JSON, and keys where they would be something else to YAML."""
+    """Lines of a table: values as JSON, and keys where they need it."""
     for key, one in value.items():
-        plain = re.fullmatch(r"[a-z][a-z_]*", key) and key not in _YAML_WORDS
-        head = f"{indent}{key if plain else _json(key)}:"
+        head = f"{indent}{yaml.scalar(key)}:"
         if isinstance(one, dict) and one:
             yield head
             yield from _yaml(one, indent + "  ")
-        elif isinstance(one, list) and len(_json(one)) > _LONG:
+        elif isinstance(one, list) and len(yaml.flow(one)) > _LONG:
             yield head
-            yield from (f"{indent}  - {_json(item)}" for item in one)
+            yield from (f"{indent}  - {yaml.flow(item)}" for item in one)
         else:
-            yield f"{head} {_json(one)}"
-
-
-def _json(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """JSON in ASCII; YAML has no pairs of surrogates for what lies beyond 16 bits, and a form of its own instead."""
-    return re.sub(r"[^ -~]", lambda one: f"\\U{ord(one[0]):08x}", json.dumps(value, ensure_ascii=False))
+            yield f"{head} {yaml.flow(one)}"

@@ -8,11 +8,11 @@ Text of the specification reaches commands as environment variables alone.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from buildspec.render import yaml
 from buildspec.render.bake import FOLDER
 from buildspec.spec.model import DebianBase, Spec
 from buildspec.spec.values import Platform
@@ -435,9 +435,7 @@ def _literal(text: str) -> str:
 
 # --- YAML ------------------------------------------------------------------------------------------------------
 
-_PLAIN = re.compile(r"""[A-Za-z~$][A-Za-z0-9_ $~./@(){}"'|=!&,*<>+-]*[A-Za-z0-9_"'})]""")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""That YAML takes for something else."""
+_PLAIN = r"""[A-Za-z~$][A-Za-z0-9_ $~./@(){}"'|=!&,*<>+-]*[A-Za-z0-9_"'})]"""
 
 
 def _text(document: Table) -> str:
@@ -472,10 +470,10 @@ def _flow(value: Any) -> str:  # noqa: ANN401 - what YAML holds
     """A value within a line."""
     match value:
         case list():
-            return f"[{', '.join(one if re.fullmatch('[a-z][a-z0-9-]*', one) else json.dumps(one) for one in value)}]"
+            return f"[{', '.join(map(yaml.scalar, value))}]"
         case _Noted():
             return value
-        case str() if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-            return value
+        case str():
+            return yaml.scalar(value, _PLAIN)
         case _:
-            return json.dumps(value)
+            return yaml.flow(value)

@@ -11,15 +11,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import yaml
 from helpers.specs import MINIMAL, decoded
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buildspec.arguments import VERBS
 from buildspec.render import workflow
-from buildspec.spec.model import Spec
+from buildspec.spec.model import Generate, Spec
 
 BOTH = MINIMAL.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]')
 GHCR = f'{BOTH}\n[release]\nregistries = ["ghcr.io/acme"]\ntags = ["v{{version}}"]\n'
@@ -296,3 +297,14 @@ def test_requirements_are_read_from_a_file_whose_name_is_no_part_of_a_command() 
             'python -m pip install --quiet --no-input --requirement "$REQUIREMENTS"'
         }
         assert {step["env"]["REQUIREMENTS"] for step in steps} == {"build/$(x) ${{ '${{' }} github.actor }}.txt"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1))
+@example("build/🙂.txt")
+@example("on")
+def test_every_character_of_a_path_stays_what_it_is(path: str) -> None:
+    spec = attrs.evolve(decoded(GHCR), generate=Generate(requirements=path))
+    text = workflow.release(spec)
+    assert text.isascii()
+    (told, *_) = [step["env"] for step in steps(read(text)) if step["name"] == "Install nox"]
+    assert told["REQUIREMENTS"].replace("${{ '${{' }}", "${{") == path
