@@ -136,10 +136,10 @@ def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:
     from buildspec.plan.planner import make_plan
     from buildspec.report.generated import Subject, documentation, generated
 
-    source = everywhere(arguments)
+    source, asked = everywhere(arguments)
     # a platform has to be named, and none of the texts depends on which
     plan = make_plan(source, Facts(native=source.spec.image.platforms[0]))
-    subject = Subject(spec=source.spec, plan=plan, frozen=source.lock.there)
+    subject = Subject(spec=source.spec, plan=plan, frozen=source.lock.there, asked=tuple(asked))
     pages = documentation(source.root, Path(__file__).parents[2])
     if pages:  # the program's own noxfile installs the program
         subject = attrs.evolve(subject, install=("nox",))

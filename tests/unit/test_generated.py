@@ -207,6 +207,16 @@ def test_a_variable_without_a_default_has_to_be_set(
     assert 'LABEL "a"="77"\n' in (root / "Dockerfile").read_text(encoding="utf-8")
 
 
+def test_workflows_have_every_variable_that_is_asked_for_also_those_of_profiles(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, SPEC + 'vars.more = { env = "SOME_MORE", default = "" }\n')
+    assert run(capsys)[0] == 0
+    for file in FILES[-2:]:
+        text = (root / file).read_text(encoding="utf-8")
+        assert "\nenv:\n  SOME_BUILD: ${{ vars.SOME_BUILD }}\n  SOME_MORE: ${{ vars.SOME_MORE }}\n" in text
+
+
 def test_what_somebody_wrote_or_changed_is_left_alone_and_the_rest_is_written(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ registries = [{", ".join(f'"{one}"' for one in HOSTS)}]
 tags = ["v{{version}}", "latest"]
 sign-key = "env://SIGNING_KEY"
 """
+ASKED = ("SOME_RUN", "a", "CI", "GITHUB_RUN_NUMBER", "RUNNER_ARCH", "PATH", "A }} ${{ github.token", "github_x")
 SPECS = {
     "one platform": MINIMAL,
     "no registry": BOTH,
@@ -55,7 +56,9 @@ SPECS = {
 
 def texts(spec: Spec) -> dict[str, str]:
     return {
-        f"{name}{'-frozen' if frozen else ''}.yml": make(spec, frozen=frozen, install=("nox", "buildspec==0.1.0"))
+        f"{name}{'-frozen' if frozen else ''}.yml": make(
+            spec, frozen=frozen, install=("nox", "buildspec==0.1.0"), asked=ASKED
+        )
         for frozen in (False, True)
         for name, make in (("release", workflow.release), ("pull-request", workflow.pull_request))
     }
@@ -116,7 +119,7 @@ def test_both_linters_would_find_something(tmp_path: Path) -> None:
     """So that the tests above can fail."""
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
-    text = workflow.release(decoded(GHCR)).replace('"$VERSION"', "${{ github.event.release.tag_name }}")
+    text = workflow.release(decoded(GHCR)).replace('"$BUILDSPEC_VERSION"', "${{ github.event.release.tag_name }}")
     (folder / "release.yml").write_text(text.replace("runner: ubuntu-24.04\n", "runner: x\n"), encoding="utf-8")
     assert 'label "x" is unknown' in linted("actionlint", ".github/workflows/release.yml", cwd=tmp_path).stdout
     done = linted("zizmor", "--offline", "--no-progress", ".github", cwd=tmp_path)
@@ -139,7 +142,8 @@ def test_text_that_looks_like_an_expression_stays_text() -> None:
     assert login["env"]["REGISTRY"] == "a'b: ${{ '${{' }} github.token }} # x"
     assert "secrets.A" not in workflow.release(decoded(SPECS["hostile"]))
     assert "NPM_TOKEN" not in workflow.release(decoded(SPECS["hostile secret"]))
-    assert set(jobs(release("hostile secret"))["platform"]["env"]) == {"VERSION", "PLATFORM"}
+    found = steps(release("hostile secret"))
+    assert not any("env" in step for step in found if step.get("run", "").startswith("nox -s build"))
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -251,12 +255,28 @@ def test_no_two_registries_share_secrets(one: str, other: str) -> None:
 
 def test_signing_and_build_secrets_reach_the_steps_that_need_them() -> None:
     found = jobs(release("everything"))
-    assert found["platform"]["env"].items() >= {("NPM_TOKEN", "${{ secrets.NPM_TOKEN }}")}
+    assert [*found["platform"]["env"]] == ["BUILDSPEC_VERSION", "BUILDSPEC_PLATFORM"]
+    held = {step["name"]: step["env"] for step in found["platform"]["steps"] if "env" in step}
+    assert held == {key: {"NPM_TOKEN": "${{ secrets.NPM_TOKEN }}"} for key in ("Build", "Test", "Audit")}
     assert found["platform"]["environment"] == "release"
     push = next(step for step in found["push"]["steps"] if step["name"] == "Push")
     assert [*push["env"]] == ["SIGNING_KEY", "COSIGN_PASSWORD"]
     assert any("cosign-installer" in step.get("uses", "") for step in found["push"]["steps"])
     assert "environment" not in jobs(release("ghcr"))["platform"]
+
+
+def test_variables_that_the_specification_asks_for_are_github_s_where_it_can_have_them() -> None:
+    for text in texts(decoded(GHCR)).values():
+        assert read(text)["env"] == {"SOME_RUN": "${{ vars.SOME_RUN }}", "a": "${{ vars.a }}"}
+    assert "env" not in release("ghcr")
+
+
+def test_a_secret_may_have_a_name_that_a_job_could_have_used() -> None:
+    ours = ("BUILDSPEC_VERSION", "BUILDSPEC_PLATFORM")
+    more = "".join(f'[secrets.s{at}]\nenv = "{name}"\n' for at, name in enumerate(("PLATFORM", "VERSION", *ours)))
+    build = next(step for step in steps(read(workflow.release(decoded(f"{GHCR}\n{more}")))) if step["name"] == "Build")
+    assert [*build["env"]] == ["PLATFORM", "VERSION"]
+    assert all(f'"${name}"' in build["run"] for name in ours)
 
 
 def test_a_release_takes_nothing_from_a_cache() -> None:
