@@ -117,7 +117,7 @@ def generate(arguments: argparse.Namespace) -> ExitCode:
     if "stale" in found:
         told.append(f"stale: {', '.join(found['stale'])}")
     if "broken" in found:
-        fix = "have these files readable and writable, or leave them out of generate.files"
+        fix = "make sure that these can be read and written, or leave them out of generate.files"
         raise MachineError("\n".join(told), fix)
     if "kept" in found:
         fix = f"to have it overwritten, run `{command} --force`; to keep it, leave it out of generate.files"
