@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -102,31 +102,30 @@ def _shown(found: Plan, root: Path, form: str) -> str:
 def generate(arguments: argparse.Namespace) -> ExitCode:
     """Write what is made from the specification and from this program, or say what of it is stale.
 
-    A file that somebody has written or changed is left alone; all others are written nevertheless.
+    A file that somebody has written or changed is left alone, as is what can't be read or written; all others are
+    written nevertheless.
     """
-    from buildspec.engine import files
-
     root, texts = _texts(arguments)
-    stale, kept = [], []
+    found: dict[str, list[str]] = {}
     for name, text in texts.items():
         path = root / name
-        why = _kept(path, text)
-        if why and not arguments.force:
-            kept.append(f"{path} {why}")
-            print(f"{path}: {why}")
-        elif arguments.check:
-            stale += [] if (same := files.holds(path, text)) else [str(path)]
-            print(f"{path}: {'as it should be' if same else 'stale'}")
-        else:
-            print(f"{path}: {'written' if files.write(path, text) else 'nothing has changed'}")
+        what, why = _generated(path, text, arguments)
+        print(f"{path}: {why}")
+        found.setdefault(what, []).append(f"{path} {why}" if what != "stale" else str(path))
     command = _again(arguments)
-    if kept:
-        told = [*kept, *([f"stale: {', '.join(stale)}"] if stale else [])]
-        left = [str(path) for path in map(root.joinpath, texts) if any(one.startswith(f"{path} ") for one in kept)]
-        fix = f"to have it overwritten, run `{command} --force`; {_to_keep(left, [str(root / name) for name in texts])}"
+    told = [*found.get("broken", ()), *found.get("kept", ())]
+    if "stale" in found:
+        told.append(f"stale: {', '.join(found['stale'])}")
+    if "broken" in found:
+        fix = "make sure that these can be read and written, or leave them out of generate.files"
+        raise MachineError("\n".join(told), fix)
+    if "kept" in found:
+        paths = [str(root / name) for name in texts]
+        left = [path for path in paths if any(one.startswith(f"{path} ") for one in found["kept"])]
+        fix = f"to have it overwritten, run `{command} --force`; {_to_keep(left, paths)}"
         raise StepError("\n".join(told), fix)
-    if stale:
-        raise StepError(f"stale: {', '.join(stale)}", f"run `{command.removesuffix(' --')}`")
+    if "stale" in found:
+        raise StepError("\n".join(told), f"run `{command.removesuffix(' --')}`")
     return ExitCode.DONE
 
 
@@ -149,6 +148,33 @@ def _to_keep(left: Sequence[str], every: Sequence[str]) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
+_State = Literal["good", "stale", "kept", "broken"]
+
+
+def _generated(path: Path, text: str, arguments: argparse.Namespace) -> tuple[_State, str]:
+    """Write a file, or only compare it; returns what has become of it, and that in words."""
+    from buildspec.engine import files
+
+    try:
+        there = path.read_bytes()
+    except FileNotFoundError:
+        there = None
+    except OSError as error:
+        return "broken", f"can't be read: {(error.strerror or 'error').lower()}"
+    # git may have given it the line ends of another system
+    if there is not None and there.replace(b"\r\n", b"\n") == text.encode():
+        return "good", "as it should be" if arguments.check else "nothing has changed"
+    if there is not None and not arguments.force and (why := _kept(there)):
+        return "kept", why
+    if arguments.check:
+        return "stale", "stale"
+    try:
+        files.write(path, text)
+    except MachineError as error:
+        return "broken", error.message.removeprefix(f"{path} ")
+    return "good", "written"
+
+
 def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:
     """The folder of the specification, and the files that are made, by their path in it."""
     from buildspec.cli.loading import everywhere
@@ -156,29 +182,21 @@ def _texts(arguments: argparse.Namespace) -> tuple[Path, Mapping[str, str]]:
     from buildspec.plan.planner import make_plan
     from buildspec.report.generated import Subject, documentation, generated
 
-    source = everywhere(arguments)
+    source, asked = everywhere(arguments)
     # a platform has to be named, and none of the texts depends on which
     plan = make_plan(source, Facts(native=source.spec.image.platforms[0]))
-    subject = Subject(spec=source.spec, plan=plan, frozen=source.lock.there)
+    subject = Subject(spec=source.spec, plan=plan, frozen=source.lock.there, asked=tuple(asked))
     pages = documentation(source.root, Path(__file__).parents[2])
     if pages:  # the program's own noxfile installs the program
         subject = attrs.evolve(subject, install=("nox",))
     return source.root, {**generated(subject), **pages}
 
 
-def _kept(path: Path, text: str) -> str:
-    """Why a file is left alone; empty when it isn't."""
+def _kept(there: bytes) -> str:
+    """Why a file with this in it is left alone; empty when it isn't."""
     from buildspec.spec.seal import Seal, seal_of
 
-    try:
-        there = path.read_bytes().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"can't be read: {(error.strerror or 'error').lower()}"
-    if there == text:
-        return ""
-    match seal_of(there):
+    match seal_of(there.decode("utf-8", errors="replace")):
         case Seal.WHOLE:
             return ""
         case Seal.EDITED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -132,16 +132,19 @@ def selection(arguments: argparse.Namespace, profiles: Sequence[str], document: 
     return Selection(tuple(profiles), overrides(arguments), variables, os.environ, today())
 
 
-def everywhere(arguments: argparse.Namespace) -> Source:
+def everywhere(arguments: argparse.Namespace) -> tuple[Source, Collection[str]]:
     """The specification as the command line selects it, the same on every machine and at every commit.
 
     Of the environment, only variables count that have no default.
+
+    Returns:
+        It, and the names of all environment variables that it asks for.
 
     Raises:
         UsageError: the profile depends on what this machine reaches.
     """
     from buildspec.checks import examine
-    from buildspec.spec.environment import without_default
+    from buildspec.spec.environment import asked
     from buildspec.spec.load import Selection, read
     from buildspec.spec.overlay import profile_names
 
@@ -149,9 +152,10 @@ def everywhere(arguments: argparse.Namespace) -> Source:
     document = read(path, arguments.file)
     if AUTO in arguments.profile and AUTO not in profile_names(document):
         raise UsageError(f"--profile {AUTO} depends on what this machine reaches", "name the profile that you mean")
-    environ = {name: os.environ[name] for name in without_default(document) if name in os.environ}
+    names = asked(document)
+    environ = {name: os.environ[name] for name, required in names.items() if required and name in os.environ}
     chosen = Selection(tuple(arguments.profile), overrides(arguments), {}, environ, today())
-    return examine(path, chosen, document).source
+    return examine(path, chosen, document).source, names
 
 
 def _version(arguments: argparse.Namespace) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import attrs
@@ -22,6 +22,8 @@ BASES = f"{FOLDER}/bases"
 """OCI layouts of assembled bases."""
 PORTABLE_DOCKERFILE = "Dockerfile"
 """What others build from."""
+IGNORE: GeneratedFile = ".dockerignore"
+"""In the folder of the context, where it counts; every other file is beside the specification."""
 GATES = f"{FOLDER}/gates"
 """Reports of gates, a folder each."""
 
@@ -99,9 +101,9 @@ def portable(plan: Plan) -> dict[str, Any]:
         }
     )
     if audited:
-        common["args"] = {DAY: f"${{{DAY}}}"}
+        common["args"] = {DAY: f"${{{_own(DAY, plan)}}}"}
     if plan.secrets:
-        common["secret"] = _secrets(plan.secrets)
+        common["secret"] = _secrets(plan)
     return {
         "//": origin("buildspec.toml") + (f". {_ABOUT_BASES}" if contexts else ""),
         "variable": _variables(plan, audited),
@@ -114,7 +116,6 @@ _ABOUT_BASES = (
     f"Bases under {BASES} are what `nox -s build` has assembled there; "
     "`--set '*.contexts.NAME=docker-image://IMAGE'` takes another."
 )
-_REVISION = "REVISION"
 _TODAY = '${formatdate("YYYY-MM-DD", timestamp())}'
 
 
@@ -123,49 +124,72 @@ def _portable_target(target: Target, plan: Plan) -> dict[str, Any]:
     if plan.stage(target.stage).where is Where.BUILD:
         del found["platforms"]  # the builder's own, which is another one elsewhere
     if not target.gate:
+        name = _own("REVISION", plan)
         # null takes a label away
-        revision = f'${{{_REVISION} != "" ? {_REVISION} : null}}'
-        found["labels"] = {**found["labels"], "org.opencontainers.image.revision": revision}
+        found["labels"] = {**found["labels"], "org.opencontainers.image.revision": f'${{{name} != "" ? {name} : null}}'}
     return found
 
 
 def _variables(plan: Plan, audited: bool) -> dict[str, Any]:
-    found = {_REVISION: {"default": "", "description": "Commit of the sources, for a label"}}
+    found = {_own("REVISION", plan): {"default": "", "description": "Commit of the sources, for a label"}}
     if audited:
-        found[DAY] = {"default": _TODAY, "description": "An audit is asked anew each day"}
+        found[_own(DAY, plan)] = {"default": _TODAY, "description": "An audit is asked anew each day"}
     for secret in plan.secrets:
+        about = f"The secret {secret.id}, if there is one; --list=variables prints it"
+        found |= {name: {"default": "", "description": about} for name in secret.env}
         if secret.constant:
             about = f"Set it to {secret.constant} when there is a secret ca-bundle"
-            found[_variable(secret)] = {"default": "", "description": about}
-        elif secret.files or secret.file_env:
-            own = [] if secret.env else [one for one in secret.files if not one.startswith(("/", "~"))]
+            found[_variable(secret, plan)] = {"default": "", "description": about}
+        elif _in_file(secret):
+            own = [one for one in secret.files if not one.startswith(("/", "~"))]
             about = (
                 f"File with the secret {secret.id}, if there is one; outside of this folder, with --allow fs.read=PATH"
             )
             default = own[0] if own and not secret.optional else ""
-            found[_variable(secret)] = _literal({"default": default, "description": about})
+            found[_variable(secret, plan)] = {"default": _literal(default), "description": about}
     return found
 
 
-def _variable(secret: PlannedSecret) -> str:
-    """Name of the variable with the file of a secret, or with what is none."""
-    plain = re.sub(r"[^A-Z0-9]+", "_", secret.id.upper())
-    return plain if secret.constant else f"{plain}_FILE"
+def _in_file(secret: PlannedSecret) -> bool:
+    return bool(secret.files or secret.file_env)
 
 
-def _secrets(secrets: Sequence[PlannedSecret]) -> str:
-    """An expression for what this machine has: those of the environment, and files that a variable names."""
-    parts = []
-    for secret in secrets:
-        name, env = _variable(secret), secret.env[0] if secret.env else ""
-        without = f'["id={secret.id},env={env}"]' if env else "[]"
-        if secret.constant:
-            parts.append(f'{name} != "" ? ["id={secret.id},env={name}"] : []')
-        elif secret.files or secret.file_env:
-            parts.append(f'{name} != "" ? ["id={secret.id},src=${{{name}}}"] : {without}')
-        else:
-            parts.append(without)
-    return f"${{concat({', '.join(parts)})}}"
+def _variable(secret: PlannedSecret, plan: Plan) -> str:
+    """Name of the variable with the file of a secret, or with what is none: `a-b` is in A_B_FILE, no other id is.
+
+    What stands in small letters is the code of a character.
+    """
+    marks = "".join(
+        "_" if one == "-" else one.upper() if re.match(r"[a-z]|[0-9]" if at else "[a-z]", one) else f"x{ord(one):x}_"
+        for at, one in enumerate(secret.id)
+    )
+    return _own(marks if secret.constant else f"{marks}_FILE", plan)
+
+
+def _own(name: str, plan: Plan) -> str:
+    """A variable that is no secret of the environment, which would otherwise be in a label or taken for a path."""
+    taken = {one for secret in plan.secrets for one in secret.env}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _secrets(plan: Plan) -> str:
+    """An expression for what this machine has; of what it doesn't have, nothing may be said.
+
+    BuildKit takes a variable that isn't set for a secret that is empty, so that a required one would be there.
+    """
+    return f"${{concat({', '.join(_found(secret, plan) for secret in plan.secrets)})}}"
+
+
+def _found(secret: PlannedSecret, plan: Plan) -> str:
+    """As our own builds look for it: variables that have a value, then a file."""
+    name = _variable(secret, plan)
+    ways = [(one, f"env={one}") for one in (*secret.env, *((name,) if secret.constant else ()))]
+    if _in_file(secret):
+        # a path may hold a comma, and quotes
+        ways.append((name, rf'\"src=${{replace({name}, "\"", "\"\"")}}\"'))
+    return "".join(f'{one} != "" ? ["id={secret.id},{place}"] : ' for one, place in ways) + "[]"
 
 
 def _literal(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -210,12 +234,20 @@ def fields(*values: str) -> str:
 def dockerignore(plan: Plan) -> str:
     """The ignore file that goes with the Dockerfile; what is generated is never part of the context.
 
-    Where the context is the folder of the specification, what `nox -s generate` leaves there is ignored first, so that
-    a pattern such as `!compose.yaml` brings it back.
+    What `nox -s generate` leaves in the context is ignored first, so that a pattern such as `!compose.yaml` brings it
+    back; the ignore file is always there.
     """
-    own = posixpath.normpath(plan.context) == "."
-    made = [f"/{name}" for name in get_args(GeneratedFile)] if own else []
-    return "".join(f"{pattern}\n" for pattern in (*made, *plan.ignore, *([f"/{FOLDER}"] if own else [])))
+    made = (name for name in get_args(GeneratedFile) if name != IGNORE)
+    own = [f"/{IGNORE}", *_inside(plan.context, made)]
+    return "".join(f"{pattern}\n" for pattern in (*own, *plan.ignore, *_inside(plan.context, [FOLDER])))
+
+
+def _inside(context: str, names: Iterable[str]) -> Iterator[str]:
+    """Patterns for what is in the context: paths relative to the specification, as the context's own is."""
+    for name in names:
+        path = posixpath.relpath(name, context)
+        if path.partition("/")[0] not in (".", ".."):
+            yield f"/{path}"
 
 
 def portable_dockerignore(plan: Plan) -> str:

@@ -1,12 +1,10 @@
 """A Spec in, `compose.yaml` out: the default image as a service, confined as its tests were.
 
-Every string is written as JSON in ASCII, which YAML reads as the same string whatever is in it, and `$` is doubled,
-which Compose reads as itself.
+Every value is written as JSON, and `$` is doubled, which Compose reads as itself.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from buildspec.plan.confinement import confinement
 from buildspec.plan.graph import chain
 from buildspec.plan.programs import resolved
+from buildspec.render import yaml
 from buildspec.spec.model import Spec, Stage, Stop
 from buildspec.spec.seal import COMMAND, origin, sealed
 
@@ -22,9 +21,9 @@ RESTART = "on-failure:5"
 LOOPBACK = "127.0.0.1"
 """Where ports are offered; who wants the world to have them says so."""
 _PRIVILEGED = 1024
-_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LONG = 90
 """Characters of an array beyond which each element has a line."""
+_PORTS = 65536
 _MOVED = 8000
 """Added to ports that only root may offer: 80 is offered as 8080."""
 
@@ -118,11 +117,41 @@ def _environment(spec: Spec) -> dict[str, str]:
 
 
 def _ports(every: Sequence[Stage]) -> Iterator[str]:
-    """Ports of the stage and of those it starts from, each once."""
-    for text in dict.fromkeys(port for stage in every for port in stage.expose):
-        inside, _, protocol = text.partition("/")
-        outside = "-".join(str(int(one) + (_MOVED if int(one) < _PRIVILEGED else 0)) for one in inside.split("-"))
-        yield f"{LOOPBACK}:{outside}:{inside}/{protocol or 'tcp'}"
+    """Ports of the stage and of those it starts from, each once and at a port of its own."""
+    asked = dict.fromkeys(_port(text) for stage in every for text in stage.expose)
+    outside: dict[tuple[range, str], range] = {}
+    # those that may keep their numbers come first
+    for inside, protocol in sorted(asked, key=lambda one: one[0].start < _PRIVILEGED):
+        taken = [there for (_, other), there in outside.items() if other == protocol]
+        outside[inside, protocol] = _offered(inside, taken)
+    for inside, protocol in asked:
+        yield f"{LOOPBACK}:{_spelled(outside[inside, protocol])}:{_spelled(inside)}/{protocol}"
+
+
+def _port(text: str) -> tuple[range, str]:
+    """The ports of `8080`, `53/udp` or `9000-9001`, and their protocol."""
+    ports, _, protocol = text.partition("/")
+    first, _, last = ports.partition("-")
+    return range(int(first), int(last or first) + 1), protocol or "tcp"
+
+
+def _offered(inside: range, taken: Sequence[range]) -> range:
+    """The same ports, or else as many that need no root and that nobody has taken; the same if there are none."""
+    for start in (inside.start + (_MOVED if inside.start < _PRIVILEGED else 0), _PRIVILEGED):
+        found = range(start, start + len(inside))
+        while found.stop <= _PORTS and (clash := next((one for one in taken if _overlap(one, found)), None)):
+            found = range(clash.stop, clash.stop + len(inside))
+        if found.stop <= _PORTS:
+            return found
+    return inside
+
+
+def _overlap(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+def _spelled(ports: range) -> str:
+    return f"{ports.start}-{ports[-1]}" if len(ports) > 1 else str(ports.start)
 
 
 def _health(spec: Spec, name: str) -> Iterator[tuple[str, Any]]:
@@ -147,20 +176,14 @@ def _plain(value: str) -> str:
 
 
 def _yaml(value: Any, indent: str = "") -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """Lines of a table: values as JSON, and keys where they would be something else to YAML."""
+    """Lines of a table: values as JSON, and keys where they need it."""
     for key, one in value.items():
-        plain = re.fullmatch(r"[a-z][a-z_]*", key) and key not in _YAML_WORDS
-        head = f"{indent}{key if plain else _json(key)}:"
+        head = f"{indent}{yaml.scalar(key)}:"
         if isinstance(one, dict) and one:
             yield head
             yield from _yaml(one, indent + "  ")
-        elif isinstance(one, list) and len(_json(one)) > _LONG:
+        elif isinstance(one, list) and len(yaml.flow(one)) > _LONG:
             yield head
-            yield from (f"{indent}  - {_json(item)}" for item in one)
+            yield from (f"{indent}  - {yaml.flow(item)}" for item in one)
         else:
-            yield f"{head} {_json(one)}"
-
-
-def _json(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """JSON in ASCII; YAML has no pairs of surrogates for what lies beyond 16 bits, and a form of its own instead."""
-    return re.sub(r"[^ -~]", lambda one: f"\\U{ord(one[0]):08x}", json.dumps(value, ensure_ascii=False))
+            yield f"{head} {yaml.flow(one)}"

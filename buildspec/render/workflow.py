@@ -8,11 +8,11 @@ Text of the specification reaches commands as environment variables alone.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from buildspec.render import yaml
 from buildspec.render.bake import FOLDER
 from buildspec.spec.model import DebianBase, Spec
 from buildspec.spec.values import Platform
@@ -45,6 +45,12 @@ _ENVIRONMENT = "release"
 """Of GitHub, which may keep the secrets of a release and ask for approval."""
 _DAYS = 7
 """That artifacts are kept."""
+_VERSION, _PLATFORM = "BUILDSPEC_VERSION", "BUILDSPEC_PLATFORM"
+"""Environment variables of jobs, which are no names of a specification's."""
+_NAME = re.compile(rf"(?!(?:GITHUB_|RUNNER_|(?:{_VERSION}|{_PLATFORM})$))[A-Za-z_][A-Za-z0-9_]*", re.IGNORECASE)
+"""Of secrets and variables that GitHub lets one set."""
+_RUNNERS_OWN = frozenset({"CI", "HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TMPDIR", "USER"})
+"""Environment variables that are there, and steps need."""
 _REPORTS = "".join(f"{FOLDER}/{name}\n" for name in ("result.json", "summary.md", "tests.xml", "audit.sarif"))
 
 # What images of several platforms need, and runners come without.
@@ -66,30 +72,31 @@ class _Noted(str):
     __slots__ = ()
 
 
-def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",)) -> str:
+def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",), asked: Iterable[str] = ()) -> str:
     """The workflow that releases a version: when it is published, or by hand.
 
     Args:
         spec: the specification, checked.
         frozen: builds refuse what `buildspec.lock` doesn't have.
         install: what pip installs to have nox and this program.
+        asked: environment variables that the specification asks for.
     """
     fresh = _Steps(frozen=frozen, install=install, requirements=spec.generate.requirements, ref=f"refs/tags/{_TAG}")
-    env = {**_build_secrets(spec), "VERSION": _TAG, "PLATFORM": "${{ matrix.platform }}"}
-    facts = '"$VERSION" --platform "$PLATFORM" --build-number "$GITHUB_RUN_NUMBER"'
+    facts = f'"${_VERSION}" --platform "${_PLATFORM}" --build-number "$GITHUB_RUN_NUMBER"'
+    secrets = _build_secrets(spec)
     jobs: dict[str, Table] = {
         "check": _check(fresh),
         "platform": {
             "name": "${{ matrix.platform }}",
             "needs": "check",
             **_matrix(spec, 120),
-            **({"environment": _ENVIRONMENT} if _build_secrets(spec) else {}),
+            **({"environment": _ENVIRONMENT} if secrets else {}),
             "permissions": {"contents": "read"},
-            "env": env,
+            "env": {_VERSION: _TAG, _PLATFORM: "${{ matrix.platform }}"},
             "steps": [
                 *fresh.begin(),
                 *_machine(spec),
-                *fresh.gates(facts),
+                *fresh.gates(facts, secrets),
                 {"name": "Export", "run": f"nox -s export -- {facts}"},
                 _upload("Hand over the images", "part-${{ matrix.name }}", f"{FOLDER}/part", missing="error"),
                 _upload("Keep the reports", "reports-${{ matrix.name }}", _REPORTS, always=True),
@@ -115,6 +122,7 @@ def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox"
                 },
             },
             "permissions": {},
+            **_variables(asked),
             "concurrency": {"group": f"release-{_TAG}", "cancel-in-progress": False},
             "defaults": {"run": {"shell": "bash"}},
             "jobs": jobs,
@@ -122,13 +130,16 @@ def release(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox"
     )
 
 
-def pull_request(spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",)) -> str:
+def pull_request(
+    spec: Spec, *, frozen: bool = False, install: Sequence[str] = ("nox",), asked: Iterable[str] = ()
+) -> str:
     """The workflow that says whether a pull request would build: it has no secrets, and pushes nothing.
 
     Args:
         spec: the specification, checked.
         frozen: builds refuse what `buildspec.lock` doesn't have.
         install: what pip installs to have nox and this program.
+        asked: environment variables that the specification asks for.
     """
     merged = _Steps(frozen=frozen, install=install, requirements=spec.generate.requirements)
     return _text(
@@ -136,6 +147,7 @@ def pull_request(spec: Spec, *, frozen: bool = False, install: Sequence[str] = (
             "name": "Pull request",
             "on": {"pull_request": {}},
             "permissions": {},
+            **_variables(asked),
             "concurrency": {
                 "group": "pull-request-${{ github.event.pull_request.number }}",
                 "cancel-in-progress": True,
@@ -148,12 +160,12 @@ def pull_request(spec: Spec, *, frozen: bool = False, install: Sequence[str] = (
                     "needs": "check",
                     **_matrix(spec, 120),
                     "permissions": {"contents": "read"},
-                    "env": {"PLATFORM": "${{ matrix.platform }}"},
+                    "env": {_PLATFORM: "${{ matrix.platform }}"},
                     "steps": [
                         *merged.begin(),
                         *_machine(spec),
                         *_cache(spec),
-                        *merged.gates('--platform "$PLATFORM"'),
+                        *merged.gates(f'--platform "${_PLATFORM}"'),
                         _upload("Keep the reports", "reports-${{ matrix.name }}", _REPORTS, always=True),
                     ],
                 },
@@ -195,10 +207,16 @@ class _Steps:
         env = {"REQUIREMENTS": _literal(self._requirements)}
         return {"name": "Install nox", "env": env, "run": f'{install} --requirement "$REQUIREMENTS"'}
 
-    def gates(self, facts: str) -> list[Table]:
-        """What must pass; the second and third find in BuildKit's cache what the first built."""
+    def gates(self, facts: str, secrets: Table | None = None) -> list[Table]:
+        """What must pass; the second and third find in BuildKit's cache what the first built.
+
+        Args:
+            facts: options.
+            secrets: of the build, for these steps and no others.
+        """
+        env = {"env": secrets} if secrets else {}
         return [
-            {"name": verb.capitalize(), "run": f"nox -s {verb} -- {facts}{self.frozen}"}
+            {"name": verb.capitalize(), **env, "run": f"nox -s {verb} -- {facts}{self.frozen}"}
             for verb in ("build", "test", "audit")
         ]
 
@@ -327,7 +345,7 @@ def _push(spec: Spec, steps: _Steps) -> Table:
     """It has the credentials, and builds nothing."""
     logins = [*_logins(spec)]
     hosts = [host for host, _ in logins]
-    facts = '"$VERSION" --build-number "$GITHUB_RUN_NUMBER"'
+    facts = f'"${_VERSION}" --build-number "$GITHUB_RUN_NUMBER"'
     key = spec.release.sign_key
     return {
         "name": "Push",
@@ -341,7 +359,7 @@ def _push(spec: Spec, steps: _Steps) -> Table:
             "id-token": _Noted("write # who signs the provenance"),
             "attestations": _Noted("write # where it is kept"),
         },
-        "env": {"VERSION": _TAG},
+        "env": {_VERSION: _TAG},
         "steps": [
             *steps.begin(),
             {"name": "Keep images in containerd's store", "run": _STORE},
@@ -417,10 +435,16 @@ def _build_secrets(spec: Spec) -> Table:
     return _secrets(secret.env for secret in spec.secrets.values())
 
 
-def _secrets(names: Any) -> Table:  # noqa: ANN401 - any strings
+def _secrets(names: Iterable[str]) -> Table:
     """Variables, each with the secret of its name, where GitHub could have one."""
-    fit = re.compile(r"(?!GITHUB_)[A-Za-z_][A-Za-z0-9_]*", re.IGNORECASE)
-    return {name: f"${{{{ secrets.{name} }}}}" for name in sorted({*names}) if fit.fullmatch(name)}
+    return {name: f"${{{{ secrets.{name} }}}}" for name in sorted({*names}) if _NAME.fullmatch(name)}
+
+
+def _variables(names: Iterable[str]) -> Table:
+    """What the specification asks of the environment, from GitHub's variables of these names."""
+    found = {name: f"${{{{ vars.{name} }}}}" for name in sorted({*names}) if _NAME.fullmatch(name)}
+    found = {name: value for name, value in found.items() if name not in _RUNNERS_OWN}
+    return {"env": found} if found else {}
 
 
 def _uses(action: str, part: str = "") -> _Noted:
@@ -435,9 +459,7 @@ def _literal(text: str) -> str:
 
 # --- YAML ------------------------------------------------------------------------------------------------------
 
-_PLAIN = re.compile(r"""[A-Za-z~$][A-Za-z0-9_ $~./@(){}"'|=!&,*<>+-]*[A-Za-z0-9_"'})]""")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""That YAML takes for something else."""
+_PLAIN = r"""[A-Za-z~$][A-Za-z0-9_ $~./@(){}"'|=!&,*<>+-]*[A-Za-z0-9_"'})]"""
 
 
 def _text(document: Table) -> str:
@@ -472,10 +494,10 @@ def _flow(value: Any) -> str:  # noqa: ANN401 - what YAML holds
     """A value within a line."""
     match value:
         case list():
-            return f"[{', '.join(one if re.fullmatch('[a-z][a-z0-9-]*', one) else json.dumps(one) for one in value)}]"
+            return f"[{', '.join(map(yaml.scalar, value))}]"
         case _Noted():
             return value
-        case str() if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-            return value
+        case str():
+            return yaml.scalar(value, _PLAIN)
         case _:
-            return json.dumps(value)
+            return yaml.flow(value)

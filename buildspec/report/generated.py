@@ -34,10 +34,13 @@ class Subject:
     """Workflows refuse what `buildspec.lock` doesn't have."""
     install: tuple[str, ...] = ("nox", f"buildspec=={__version__}")
     """What pip installs for workflows."""
+    asked: tuple[str, ...] = ()
+    """Environment variables that the specification asks for."""
 
     def workflow(self, make: Callable[..., str]) -> str:
         """A workflow of GitHub, with a line before it that says where it comes from."""
-        return f"# {origin('buildspec.toml')}\n{make(self.spec, frozen=self.frozen, install=self.install)}"
+        text = make(self.spec, frozen=self.frozen, install=self.install, asked=self.asked)
+        return f"# {origin('buildspec.toml')}\n{text}"
 
 
 MAKERS: Mapping[GeneratedFile, Callable[[Subject], str]] = {
@@ -65,7 +68,7 @@ def generated(subject: Subject) -> dict[str, str]:
 
 def _place(name: GeneratedFile, plan: Plan) -> str:
     """An ignore file counts in the folder of the context, every other file beside the specification."""
-    return posixpath.normpath(posixpath.join(plan.context, name)) if name == ".dockerignore" else name
+    return posixpath.normpath(posixpath.join(plan.context, name)) if name == bake.IGNORE else name
 
 
 def documentation(root: Path, project: Path) -> dict[str, str]:

@@ -22,7 +22,7 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[D
 
     Args:
         document: with profiles and overrides applied; tables that aren't of this form stay, for decoding to tell.
-        environ: the environment; a variable that is set there wins over the default, and has its type.
+        environ: the environment; a variable that has a value there wins over the default, and has its type.
 
     Returns:
         The document, with UNKNOWN for what isn't known, and what is wrong with these.
@@ -36,14 +36,14 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[D
     for name, table in asking.items():
         path: Path = ("vars", name)
         origin = document.origin((*path, "env"))
-        key = "env" if table["env"] in environ or "default" not in table else "default"
+        key = "env" if environ.get(table["env"]) or "default" not in table else "default"
         try:
             values[name] = _value(table, environ)
         except ValueError as error:
             values[name] = UNKNOWN
             if len(problems) < MOST:
                 place = document.place((*path, "env"))
-                rule = "wrong-value" if table["env"] in environ else "unset-variable"
+                rule = "wrong-value" if environ.get(table["env"]) else "unset-variable"
                 problems.append(Diagnostic(rule, f"{spell(path)}: {error}", place, spell(path)))
         if key == "env":
             outside[path] = table["env"]
@@ -54,17 +54,21 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> tuple[D
     return attrs.evolve(document, data=data, moved=moved, outside=outside), problems
 
 
-def without_default(document: Document) -> frozenset[str]:
-    """The environment variables that a specification can't do without, those of its profiles included.
+def asked(document: Document) -> dict[str, bool]:
+    """The environment variables that a specification asks for, those of its profiles included.
 
     Args:
         document: as it is written.
+
+    Returns:
+        Whether each is required: somewhere, it has no default.
     """
     profiles = document.data.get("profiles", {})
     tables = [document.data, *(profiles.values() if isinstance(profiles, Mapping) else ())]
     declared = [one.get("vars", {}) for one in tables if isinstance(one, Mapping)]
     asking = [one for table in declared if isinstance(table, Mapping) for one in table.values() if _asks(one)]
-    return frozenset(one["env"] for one in asking if "default" not in one)
+    without = {one["env"] for one in asking if "default" not in one}
+    return {one["env"]: one["env"] in without for one in asking}
 
 
 def _asks(value: Any) -> bool:  # noqa: ANN401 - whatever TOML holds
@@ -82,7 +86,7 @@ def _value(table: Mapping[str, Any], environ: Mapping[str, str]) -> object:
         ValueError: there is none, or it isn't of the default's type.
     """
     name = table["env"]
-    if name not in environ:
+    if not environ.get(name):
         if "default" in table:
             return table["default"]
         raise ValueError(f"environment variable '{name}' is not set; set it, or give a default")

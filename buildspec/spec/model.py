@@ -28,7 +28,7 @@ class EnvironmentVar:
     env: str
     """Name of the environment variable."""
     default: Var | None = None
-    """Value where it isn't set, which also tells its type; without one, it is a string and must be set."""
+    """Value where it isn't set or is empty, which also tells its type; without one, it is a string and must be set."""
 
 
 @attrs.frozen(repr=False, kw_only=True)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +140,19 @@ class Project:
         result = json.loads(file.read_bytes()) if file.is_file() else {}
         return Outcome(code=child.returncode, out=out, err=err, seconds=time.monotonic() - start, result=result)
 
-    def bake(self, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def bake(
+        self, env: Mapping[str, str] | None = None, argv: Sequence[str] = ("--file", "build/docker-bake.json")
+    ) -> subprocess.CompletedProcess[str]:
         """Build the generated files with buildx alone."""
-        argv = ["docker", "buildx", "bake", "--file", "build/docker-bake.json"]
         around = {**os.environ, **(env or {})}
         return subprocess.run(
-            argv, cwd=self.root, env=around, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+            ["docker", "buildx", "bake", *argv],
+            cwd=self.root,
+            env=around,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
         )
 
     def files(self) -> dict[str, bytes]:

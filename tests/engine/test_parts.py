@@ -56,7 +56,7 @@ def run_job(project: Project, name: str, folder: Path, **env: str) -> str:
     around = {
         **os.environ,
         "PATH": f"{nox.parent}{os.pathsep}{os.environ['PATH']}",
-        "VERSION": "v1.0.0",
+        "BUILDSPEC_VERSION": "v1.0.0",
         "GITHUB_RUN_NUMBER": "7",
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
         **env,
@@ -90,7 +90,7 @@ def test_what_each_machine_tested_is_released_as_one_image(
         assert early.code == 1
         assert f"'production' for {platform} has not been tested" in early.err
         assert not (one.root / "build" / "part").exists()
-        run_job(one, "platform", tmp_path / "runner", PLATFORM=platform)
+        run_job(one, "platform", tmp_path / "runner", BUILDSPEC_PLATFORM=platform)
         built[platform] = result_of(one)["images"][0]["platforms"][platform]["digest"]
         shutil.copytree(one.root / "build" / "part", parts / platform.replace("/", "-"))
     project.remove_images()  # the machine that releases has none of them

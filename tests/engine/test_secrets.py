@@ -165,6 +165,23 @@ def test_a_secret_may_come_in_a_file(copied: CopyOf) -> None:
     assert (done.returncode, image_id(project.name)) == (0, digest_of_ours), done.stderr
 
 
+def test_generated_files_build_with_the_secrets_that_there_are_and_not_without_those_that_must_be(
+    copied: CopyOf,
+) -> None:
+    project = ready(copied("courier"))
+    project.edit("buildspec.toml", 'file = "token.txt"\n', "")
+    project.edit("app/fetch.sh", "proof note", "[ ! -e /run/secrets/note ] || exit 1\nproof note")
+    project.build("--platform", NATIVE, env={"COURIER_TOKEN": TOKEN}).good()
+    project.run("generate").good()
+    argv = ["--file", "docker-bake.json", "--set", f"*.platform={NATIVE}", "--no-cache"]
+    done = project.bake(PROXIES, argv)
+    assert done.returncode != 0
+    assert "secret token: not found" in done.stderr
+    done = project.bake({**PROXIES, "COURIER_TOKEN": TOKEN}, argv)
+    assert done.returncode == 0, done.stderr
+    assert proofs(project)["token-file"] == digest(TOKEN)
+
+
 def test_a_secret_may_come_in_a_file_elsewhere(copied: CopyOf, tmp_path: Path) -> None:
     project = ready(copied("courier"))
     kept = tmp_path / "kept, elsewhere" / "token"

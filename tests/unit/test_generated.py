@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec import cli
+from buildspec.engine import files
+from buildspec.errors import MachineError
 from buildspec.plan.model import Facts
 from buildspec.plan.planner import make_plan
 from buildspec.render import dockerfile
@@ -70,10 +72,11 @@ def test_the_specification_chooses_its_files() -> None:
 def test_an_ignore_file_counts_in_the_folder_of_the_context() -> None:
     ignore = 'path = "{}"\nignore = ["*.log", "!keep.log"]\n'
     found = made(f"{SMALL}\n[context]\n{ignore.format('app')}")
-    assert found["app/.dockerignore"].split("\n")[1:] == ["*.log", "!keep.log", ""]
+    assert found["app/.dockerignore"].split("\n")[1:] == ["/.dockerignore", "*.log", "!keep.log", ""]
     found = made(f"{SMALL}\n[context]\n{ignore.format('.')}")
     lines = found[".dockerignore"].split("\n")[1:]
-    assert lines == [*(f"/{name}" for name in MAKERS), "*.log", "!keep.log", "/build", ""]
+    others = [f"/{name}" for name in MAKERS if name != ".dockerignore"]
+    assert lines == ["/.dockerignore", *others, "*.log", "!keep.log", "/build", ""]
 
 
 @pytest.mark.parametrize("profile", ["", "debian"])
@@ -206,6 +209,16 @@ def test_a_variable_without_a_default_has_to_be_set(
     assert 'LABEL "a"="77"\n' in (root / "Dockerfile").read_text(encoding="utf-8")
 
 
+def test_workflows_have_every_variable_that_is_asked_for_also_those_of_profiles(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root, SPEC + 'vars.more = { env = "SOME_MORE", default = "" }\n')
+    assert run(capsys)[0] == 0
+    for file in FILES[-2:]:
+        text = (root / file).read_text(encoding="utf-8")
+        assert "\nenv:\n  SOME_BUILD: ${{ vars.SOME_BUILD }}\n  SOME_MORE: ${{ vars.SOME_MORE }}\n" in text
+
+
 def test_what_somebody_wrote_or_changed_is_left_alone_and_the_rest_is_written(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,6 +248,48 @@ def test_what_somebody_wrote_or_changed_is_left_alone_and_the_rest_is_written(
     write(root, SPEC)
     assert run(capsys, "--force")[0] == 0
     assert run(capsys, "--check")[0] == 0
+
+
+@pytest.mark.parametrize("argv", [(), ("--check",), ("--force",)])
+def test_what_cannot_be_read_or_written_is_said_and_the_rest_is_written(
+    argv: tuple[str, ...], root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "Dockerfile").mkdir()
+    (root / ".github").write_text("no folder", encoding="utf-8")
+    code, out, err = run(capsys, *argv)
+    assert code == 3
+    assert err.startswith(
+        "error: Dockerfile can't be read: is a directory\n"
+        ".github/workflows/release.yml can't be read: not a directory\n"
+        ".github/workflows/pull-request.yml can't be read: not a directory\n"
+    )
+    assert "--force" not in err
+    assert ("stale: docker-bake.json, src/.dockerignore" in err) == ("--check" in argv)
+    assert out.count(": stale" if "--check" in argv else ": written") == 4
+
+
+def test_a_place_that_cannot_be_written_is_said_and_the_rest_is_written(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> bool:
+        if path.name == "Dockerfile":
+            raise MachineError(f"{path} can't be written: no space left on device", "")
+        return write_file(path, content)
+
+    write_file = files.write
+    monkeypatch.setattr(files, "write", full)
+    code, out, err = run(capsys)
+    assert (code, out.count(": written")) == (3, len(FILES) - 1)
+    assert err.startswith("error: Dockerfile can't be written: no space left on device\nfix: ")
+
+
+def test_line_ends_of_another_system_change_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys)
+    for file in FILES:
+        data = (root / file).read_bytes()
+        (root / file).write_bytes(data.replace(b"\n", b"\r\n"))
+    assert run(capsys, "--check") == (0, "".join(f"{file}: as it should be\n" for file in FILES), "")
+    assert run(capsys) == (0, "".join(f"{file}: nothing has changed\n" for file in FILES), "")
 
 
 def test_the_command_to_run_has_what_the_check_was_given(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

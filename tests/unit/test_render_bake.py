@@ -17,9 +17,9 @@ from helpers.plans import FACTS, GOLDENS, HEAD, SMALL, default_plan, planned, so
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildspec.plan.model import Plan
+from buildspec.plan.model import Plan, PlannedSecret
 from buildspec.plan.planner import make_plan
-from buildspec.render.bake import SecretSource, dockerignore, render
+from buildspec.render.bake import SecretSource, dockerignore, portable, render
 from buildspec.spec.model import GeneratedFile
 
 PLAIN = planned('[stages.app]\nfrom = "bare"\n')
@@ -89,6 +89,34 @@ def test_a_path_is_quoted_as_buildx_reads_it(path: str, field: str) -> None:
     assert targets(PLAIN, {"t": SecretSource(file=path)})["_common"]["secret"] == [f"id=t,{field}"]
 
 
+ID = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,5}", fullmatch=True)
+
+
+@examples(100)
+@given(st.lists(ID | st.sampled_from(["a-b", "a_b", "A-b", "1a", "ax5f-b"]), min_size=2, max_size=8, unique=True))
+def test_each_secret_has_a_variable_of_its_own_that_bake_and_shells_can_name(ids: list[str]) -> None:
+    plan = attrs.evolve(PLAIN, secrets=tuple(PlannedSecret(id=one, files=("~/x",)) for one in ids))
+    names = [name for name in portable(plan)["variable"] if name != "REVISION"]
+    assert len(names) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*_FILE", name) for name in names)
+
+
+def test_every_name_of_a_secret_in_the_environment_is_asked_before_its_file() -> None:
+    secret = PlannedSecret(id="a", env=("x", "X"), files=("f,g",), optional=False)
+    found = portable(attrs.evolve(PLAIN, secrets=(secret,)))
+    assert {name: one["default"] for name, one in found["variable"].items()} == {
+        "REVISION": "",
+        "x": "",
+        "X": "",
+        "A_FILE": "f,g",
+    }
+    expression = (
+        '${concat(x != "" ? ["id=a,env=x"] : X != "" ? ["id=a,env=X"] : '
+        r"""A_FILE != "" ? ["id=a,\"src=${replace(A_FILE, "\"", "\"\"")}\""] : [])}"""
+    )
+    assert found["target"]["_common"]["secret"] == expression
+
+
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
@@ -119,6 +147,13 @@ def test_no_provenance_is_attached_for_it_holds_the_time() -> None:
 
 def test_what_is_generated_is_never_part_of_the_context() -> None:
     plan = make_plan(source(HEAD + '[stages.app]\nfrom = "bare"\n[context]\nignore = ["*.log", "!keep.log"]\n'), FACTS)
-    made = "".join(f"/{name}\n" for name in get_args(GeneratedFile))
-    assert dockerignore(plan) == f"{made}*.log\n!keep.log\n/build\n"
-    assert dockerignore(attrs.evolve(plan, context="app")) == "*.log\n!keep.log\n"
+    others = [f"/{name}" for name in get_args(GeneratedFile) if name != ".dockerignore"]
+    for context, before, after in (
+        (".", others, ["/build"]),
+        ("app", [], []),
+        ("./.github/", ["/workflows/release.yml", "/workflows/pull-request.yml"], []),
+        ("build", [], []),
+        ("build/x", [], []),
+    ):
+        lines = dockerignore(attrs.evolve(plan, context=context)).splitlines()
+        assert lines == ["/.dockerignore", *before, "*.log", "!keep.log", *after], context

@@ -99,6 +99,25 @@ def test_ports_are_offered_to_this_machine_alone_and_need_no_root() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("expose", "offered"),
+    [
+        (["80", "8080"], ["8081:80/tcp", "8080:8080/tcp"]),
+        (["80", "8080/udp"], ["8080:80/tcp", "8080:8080/udp"]),
+        (["80", "80/tcp", "80-80"], ["8080:80/tcp"]),
+        (["1000-1030"], ["9000-9030:1000-1030/tcp"]),
+        (["1000-1030", "9010"], ["9011-9041:1000-1030/tcp", "9010:9010/tcp"]),
+        (["9000-9001", "9001-9002"], ["9000-9001:9000-9001/tcp", "9002-9003:9001-9002/tcp"]),
+        (["65535", "65534-65535"], ["65535:65535/tcp", "1024-1025:65534-65535/tcp"]),
+        (["1-60000"], ["1024-61023:1-60000/tcp"]),
+        (["1-65535"], ["1-65535:1-65535/tcp"]),
+    ],
+)
+def test_each_port_is_offered_at_one_of_its_own(expose: list[str], offered: list[str]) -> None:
+    text = APP.replace('["8080", "53/udp", "9000-9001"]', str(expose))
+    assert service(render(source(text).spec))["ports"] == [f"127.0.0.1:{one}" for one in offered]
+
+
 def test_a_required_variable_must_have_a_value() -> None:
     assert service(render(spec(RUNTIME)))["environment"]["KEY"] == "${KEY:?set KEY}"
 

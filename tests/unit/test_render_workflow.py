@@ -11,15 +11,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import yaml
 from helpers.specs import MINIMAL, decoded
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from buildspec.arguments import VERBS
 from buildspec.render import workflow
-from buildspec.spec.model import Spec
+from buildspec.spec.model import Generate, Spec
 
 BOTH = MINIMAL.replace('["linux/amd64"]', '["linux/amd64", "linux/arm64"]')
 GHCR = f'{BOTH}\n[release]\nregistries = ["ghcr.io/acme"]\ntags = ["v{{version}}"]\n'
@@ -38,6 +39,7 @@ registries = [{", ".join(f'"{one}"' for one in HOSTS)}]
 tags = ["v{{version}}", "latest"]
 sign-key = "env://SIGNING_KEY"
 """
+ASKED = ("SOME_RUN", "a", "CI", "GITHUB_RUN_NUMBER", "RUNNER_ARCH", "PATH", "A }} ${{ github.token", "github_x")
 SPECS = {
     "one platform": MINIMAL,
     "no registry": BOTH,
@@ -54,7 +56,9 @@ SPECS = {
 
 def texts(spec: Spec) -> dict[str, str]:
     return {
-        f"{name}{'-frozen' if frozen else ''}.yml": make(spec, frozen=frozen, install=("nox", "buildspec==0.1.0"))
+        f"{name}{'-frozen' if frozen else ''}.yml": make(
+            spec, frozen=frozen, install=("nox", "buildspec==0.1.0"), asked=ASKED
+        )
         for frozen in (False, True)
         for name, make in (("release", workflow.release), ("pull-request", workflow.pull_request))
     }
@@ -115,7 +119,7 @@ def test_both_linters_would_find_something(tmp_path: Path) -> None:
     """So that the tests above can fail."""
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
-    text = workflow.release(decoded(GHCR)).replace('"$VERSION"', "${{ github.event.release.tag_name }}")
+    text = workflow.release(decoded(GHCR)).replace('"$BUILDSPEC_VERSION"', "${{ github.event.release.tag_name }}")
     (folder / "release.yml").write_text(text.replace("runner: ubuntu-24.04\n", "runner: x\n"), encoding="utf-8")
     assert 'label "x" is unknown' in linted("actionlint", ".github/workflows/release.yml", cwd=tmp_path).stdout
     done = linted("zizmor", "--offline", "--no-progress", ".github", cwd=tmp_path)
@@ -138,7 +142,8 @@ def test_text_that_looks_like_an_expression_stays_text() -> None:
     assert login["env"]["REGISTRY"] == "a'b: ${{ '${{' }} github.token }} # x"
     assert "secrets.A" not in workflow.release(decoded(SPECS["hostile"]))
     assert "NPM_TOKEN" not in workflow.release(decoded(SPECS["hostile secret"]))
-    assert set(jobs(release("hostile secret"))["platform"]["env"]) == {"VERSION", "PLATFORM"}
+    found = steps(release("hostile secret"))
+    assert not any("env" in step for step in found if step.get("run", "").startswith("nox -s build"))
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -250,12 +255,28 @@ def test_no_two_registries_share_secrets(one: str, other: str) -> None:
 
 def test_signing_and_build_secrets_reach_the_steps_that_need_them() -> None:
     found = jobs(release("everything"))
-    assert found["platform"]["env"].items() >= {("NPM_TOKEN", "${{ secrets.NPM_TOKEN }}")}
+    assert [*found["platform"]["env"]] == ["BUILDSPEC_VERSION", "BUILDSPEC_PLATFORM"]
+    held = {step["name"]: step["env"] for step in found["platform"]["steps"] if "env" in step}
+    assert held == {key: {"NPM_TOKEN": "${{ secrets.NPM_TOKEN }}"} for key in ("Build", "Test", "Audit")}
     assert found["platform"]["environment"] == "release"
     push = next(step for step in found["push"]["steps"] if step["name"] == "Push")
     assert [*push["env"]] == ["SIGNING_KEY", "COSIGN_PASSWORD"]
     assert any("cosign-installer" in step.get("uses", "") for step in found["push"]["steps"])
     assert "environment" not in jobs(release("ghcr"))["platform"]
+
+
+def test_variables_that_the_specification_asks_for_are_github_s_where_it_can_have_them() -> None:
+    for text in texts(decoded(GHCR)).values():
+        assert read(text)["env"] == {"SOME_RUN": "${{ vars.SOME_RUN }}", "a": "${{ vars.a }}"}
+    assert "env" not in release("ghcr")
+
+
+def test_a_secret_may_have_a_name_that_a_job_could_have_used() -> None:
+    ours = ("BUILDSPEC_VERSION", "BUILDSPEC_PLATFORM")
+    more = "".join(f'[secrets.s{at}]\nenv = "{name}"\n' for at, name in enumerate(("PLATFORM", "VERSION", *ours)))
+    build = next(step for step in steps(read(workflow.release(decoded(f"{GHCR}\n{more}")))) if step["name"] == "Build")
+    assert [*build["env"]] == ["PLATFORM", "VERSION"]
+    assert all(f'"${name}"' in build["run"] for name in ours)
 
 
 def test_a_release_takes_nothing_from_a_cache() -> None:
@@ -296,3 +317,14 @@ def test_requirements_are_read_from_a_file_whose_name_is_no_part_of_a_command() 
             'python -m pip install --quiet --no-input --requirement "$REQUIREMENTS"'
         }
         assert {step["env"]["REQUIREMENTS"] for step in steps} == {"build/$(x) ${{ '${{' }} github.actor }}.txt"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1))
+@example("build/🙂.txt")
+@example("on")
+def test_every_character_of_a_path_stays_what_it_is(path: str) -> None:
+    spec = attrs.evolve(decoded(GHCR), generate=Generate(requirements=path))
+    text = workflow.release(spec)
+    assert text.isascii()
+    (told, *_) = [step["env"] for step in steps(read(text)) if step["name"] == "Install nox"]
+    assert told["REQUIREMENTS"].replace("${{ '${{' }}", "${{") == path

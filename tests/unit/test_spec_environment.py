@@ -27,7 +27,8 @@ def label(source: Source) -> str:
     ("variable", "environ", "value"),
     [
         ('{ env = "CI_RUN", default = "0" }', {"CI_RUN": "12"}, "12"),
-        ('{ env = "CI_RUN", default = "0" }', {"CI_RUN": ""}, ""),
+        ('{ env = "CI_RUN", default = "0" }', {"CI_RUN": ""}, "0"),
+        ('{ env = "CI_RUN", default = 7 }', {"CI_RUN": ""}, 7),
         ('{ env = "CI_RUN", default = "0" }', {"number": "12"}, "0"),
         ('{ env = "CI_RUN", default = 7 }', {"CI_RUN": "12"}, 12),
         ('{ env = "CI_RUN", default = 0.5 }', {"CI_RUN": "1"}, 1.0),
@@ -70,6 +71,13 @@ def test_nothing_of_the_environment_is_seen_that_is_not_asked_for(tmp_path: Path
 def test_what_is_wrong_is_told_once_where_it_is_written(variable: str, expected: str, tmp_path: Path) -> None:
     said = told(lambda: loaded(tmp_path, f"[vars]\nnumber = {variable}", {"TEXT": "s3cret"}))
     assert said == [expected]
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    said = told(lambda: loaded(tmp_path, '[vars]\nnumber = { env = "CI_RUN" }', {"CI_RUN": ""}))
+    assert said == [
+        "16:18 unset-variable: vars.number: environment variable 'CI_RUN' is not set; set it, or give a default"
+    ]
 
 
 def test_a_profile_may_ask_and_is_where_its_mistakes_are_told(tmp_path: Path) -> None:
