@@ -337,7 +337,7 @@ GOOD: Mapping[str, Sequence[Case]] = {
     "secret-in-history": [Case(after="ARG VERSION=1.0", args={"VERSION": "1.0"}, attest=_PROVENANCE)],
     "secret-in-file": [
         Case(files={"app/reader.js": b"if (text.startsWith('-----BEGIN PRIVATE KEY-----')) read()"}),
-        Case(files={"app/libgnutls.so": PUBLISHED_KEY}),
+        Case(files={"app/libgnutls.so": b"PRIVATE KEY-----\0" + PUBLISHED_KEY + b"\0PRIVATE KEY-----\0-----END"}),
     ],
     "attestation-missing": [Case(expected={"attestations": ("provenance",)}, attest=_PROVENANCE)],
     "provenance-wrong": [Case(attest=_PROVENANCE)],

@@ -45,7 +45,7 @@ _MOST = 200
 _ASSIGNED = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"]*\"|'[^']*'|[^\s\"']+)")
 # Only where a private key is followed by one, it is one; programs that read keys have the first line alone.
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+(?:[A-Za-z0-9+/=:,. -]+\s+){2}")
-_WHOLE = re.compile(rb"PRIVATE KEY-----(.*?)-----END", re.DOTALL)
+_WHOLE = re.compile(rb"PRIVATE KEY-----\s+([A-Za-z0-9+/=\s]+)-----END")
 _LONGEST = 8192
 """Bytes on each side of a private key's first line in which all of it is."""
 # Keys that everybody has, since GnuTLS tests itself with them: lib/crypto-selftests-pk.c. Of each, the start of the
