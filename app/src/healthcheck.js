@@ -1,6 +1,6 @@
 /**
  * The image's health check: exit code 0 and the version, or 1 and what is wrong. With the argument `basic`, the API isn't
- * asked.
+ * asked. CLAUDE_FLOW_CHECK_MS is the most that a question may take, for machines that are slow, or emulated.
  */
 
 import process from 'node:process';
@@ -15,7 +15,8 @@ const interrupted = new AbortController();
 process.once('SIGTERM', () => interrupted.abort());
 
 try {
-  process.stdout.write(`Health check passed - ${await check(cli, env, { signal: interrupted.signal })}\n`);
+  const timeoutMs = Number.parseInt(env.CLAUDE_FLOW_CHECK_MS, 10) || undefined;
+  process.stdout.write(`Health check passed - ${await check(cli, env, { timeoutMs, signal: interrupted.signal })}\n`);
   process.exit(0);
 } catch (error) {
   process.stdout.write(`${error.name === 'Unhealthy' ? error.message : `Health check failed: ${error.name}`}\n`);

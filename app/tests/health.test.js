@@ -205,7 +205,9 @@ describe('healthcheck.js', () => {
       ...Object.fromEntries(sources),
       ...files,
     });
-    return run(t, [process.execPath, join(folder, 'healthcheck.js'), ...more], { env: plainEnvironment(env) });
+    // no test of these is about three seconds, which a loaded machine may take to start Node.js
+    const patient = plainEnvironment({ CLAUDE_FLOW_CHECK_MS: '20000', ...env });
+    return run(t, [process.execPath, join(folder, 'healthcheck.js'), ...more], { env: patient });
   };
 
   it('prints the version and exits 0', async (t) => {
@@ -227,6 +229,12 @@ describe('healthcheck.js', () => {
     const env = { CLAUDE_API_KEY: KEY, CLAUDE_BASE_URL: url };
     const { code, stdout } = await healthcheck(t, { 'cli.js': GOOD_CLI }, env, 'basic');
     assert.deepEqual([code, stdout, requests.length], [0, 'Health check passed - v2.0.0\n', 0]);
+  });
+
+  it('gives a question the time that it is told', async (t) => {
+    const env = { CLAUDE_FLOW_CHECK_MS: '200' };
+    const { code, stdout } = await healthcheck(t, { 'cli.js': 'setInterval(() => {}, 1000);' }, env);
+    assert.deepEqual([code, stdout], [1, 'claude-flow gave no version within 200 ms\n']);
   });
 
   it('ends the tool with itself when it is asked to end', async (t) => {

@@ -154,9 +154,9 @@ def test_it_is_well_when_the_api_answers_the_key(ask: Callable[..., Said]) -> No
 
 
 def test_it_is_well_on_the_other_platform_too(ask: Callable[..., Said]) -> None:
-    # as often as the engine asks: a loaded machine emulates no start of Node.js in three seconds
-    said = [ask(cli="console.log('v2.0.0');", platform=FOREIGN) for _ in range(3)]
-    assert (0, "Health check passed - v2.0.0\n") in [(one.code, one.out) for one in said]
+    # a loaded machine emulates no start of Node.js in three seconds
+    said = ask(cli="console.log('v2.0.0');", env={"CLAUDE_FLOW_CHECK_MS": "45000"}, platform=FOREIGN)
+    assert (said.code, said.out) == (0, "Health check passed - v2.0.0\n")
 
 
 @pytest.mark.parametrize(
