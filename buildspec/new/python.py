@@ -12,7 +12,7 @@ import attrs
 
 from buildspec.errors import UsageError, quoted
 from buildspec.new import project
-from buildspec.new.project import Wanted, array, string
+from buildspec.new.project import Proposal, Wanted, array, string
 
 FILES = ("pyproject.toml", "requirements.txt")
 _LOCK = "requirements.txt"
@@ -43,8 +43,8 @@ class _Start:
     file: str
 
 
-def propose(wanted: Wanted) -> dict[str, str]:
-    """The files for a Python project, by path.
+def propose(wanted: Wanted) -> Proposal:
+    """What would be written for a Python project.
 
     Raises:
         UsageError: its packages aren't locked, or nothing says what starts.
@@ -59,7 +59,7 @@ def propose(wanted: Wanted) -> dict[str, str]:
     if locked:
         hashes = "--require-hashes " if "--hash=" in locked else ""
         files["stages/dependencies.Dockerfile"] = _INSTALL.format(hashes=hashes)
-    return files
+    return Proposal(files=files, taken=f"starts {start.file}, {project.served(wanted, port)}")
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
@@ -159,6 +159,7 @@ def _specification(wanted: Wanted, own: Mapping[str, Any], start: _Start, port: 
         _production(wanted, start, port, locked=locked),
         tested(f"/app/{start.file}"),
         project.RUNTIME,
+        project.generate(wanted.folder),
         _profile(health, locked=locked),
     )
 

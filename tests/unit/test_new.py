@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from buildspec import cli
 from buildspec.arguments import KINDS as CHOICES
+from buildspec.checks.patterns import Ignored
 from buildspec.engine import files
 from buildspec.new import KINDS, NOXFILE, SPECIFICATION
 from buildspec.new import project as pieces
@@ -85,6 +86,7 @@ RIGHT: Mapping[str, tuple[Tree, list[str], list[str]]] = {
         },
         ["--port", "8080"],
         [
+            'env = { NODE_ENV = "production", PORT = "8080" }',
             'name = "web-app"',
             "$${HOME}",
             '{ from = "build", path = "dist", to = "./dist" }',
@@ -118,6 +120,57 @@ RIGHT: Mapping[str, tuple[Tree, list[str], list[str]]] = {
     ),
     "node with a program": ({"package.json": package(bin={"x": "./bin/x.js"}), "bin/x.js": ""}, [], ["/app/bin/x.js"]),
     "node with wrong types": ({"package.json": package(scripts=[], bin=7, dependencies=None), "index.js": ""}, [], []),
+    "node start script with options, arguments and variables": (
+        {
+            "package.json": package(
+                scripts={
+                    "build": "tsc",
+                    "start": "PORT=81 MODE='a b' node -r ./trace.cjs --import=x --title t dist/server --fast 'c d'",
+                }
+            ),
+            "trace.cjs": "",
+            "src/server.ts": "",
+        },
+        [],
+        [
+            '"node", "-r", "./trace.cjs", "--import=x", "--title", "t", "/app/dist/server.js", "--fast", "c d"]',
+            'env = { NODE_ENV = "production", PORT = "81", MODE = "a b" }',
+            '  "trace.cjs",',
+            'expose = ["81"]',
+        ],
+    ),
+    "node start script that isn't understood, and an entry": (
+        {"package.json": package(scripts={"start": "tsx watch"}), "index.js": ""},
+        ["--entry", "./index.js"],
+        ['entrypoint = ["node", "/app/index.js"]'],
+    ),
+    "node server in TypeScript": (
+        {
+            "package.json": package(scripts={"build": "tsc", "start": "node dist/main.js"}),
+            "src/main.ts": SERVER,
+        },
+        [],
+        ['expose = ["3000"]', '"/app/dist/main.js"'],
+    ),
+    "node package in a folder that is no workspace": (
+        {"package.json": package(), "index.js": "", "../package.json": '{"workspaces": ["packages/*"]}'},
+        [],
+        [],
+    ),
+    "node with another's files": (
+        {
+            "package.json": package(),
+            "index.js": "",
+            "Dockerfile": "FROM scratch",
+            "docker-compose.yml": "",
+            ".dockerignore": "",
+        },
+        [],
+        [
+            'files = ["buildspec.schema.json"]',
+            "# Left out, being the project's own: Dockerfile, .dockerignore, docker-compose.yml.",
+        ],
+    ),
     "python file": ({"pyproject.toml": '[project]\nname = "A.B"\n', "main.py": "print(1)"}, [], ['name = "a-b"']),
     "python server with packages": (
         {"requirements.txt": HASHED, "app.py": "app.run(host='0.0.0.0', port=5000)", "templates/x.html": ""},
@@ -147,6 +200,20 @@ RIGHT: Mapping[str, tuple[Tree, list[str], list[str]]] = {
     ),
     "static": ({"index.html": "", "style.css": ""}, [], ['expose = ["8080"]', 'name = "my-project"']),
     "static in a folder": ({"public/index.html": ""}, ["--port", "3000"], ['path = "public"', 'expose = ["3000"]']),
+    "static, from a folder that a build makes": (
+        {
+            "index.html": "",
+            "package.json": package(scripts={"build": "vite build"}),
+            "dist/index.html": "",
+        },
+        ["--kind", "static", "--entry", "dist/"],
+        ['path = "dist"', 'files = ["Dockerfile", "docker-bake.json", "compose.yaml", "buildspec.schema.json"]'],
+    ),
+    "static, and the sources are the site": (
+        {"index.html": "", "package.json": package(scripts={"build": "vite build"})},
+        ["--kind", "static", "--entry", "."],
+        ["# The site: all of this folder but"],
+    ),
     "two kinds, one of them asked for": (
         {"package.json": package(), "index.js": "", "index.html": ""},
         ["--kind", "static"],
@@ -205,6 +272,7 @@ WRONG: Mapping[str, tuple[Tree, list[str], str]] = {
         [],
         "known are node: package.json; python: pyproject.toml or requirements.txt; go: go.mod",
     ),
+    "Rust": ({"Cargo.toml": ""}, [], "docs/guides/other-languages.md shows how to write stages for others"),
     "two kinds": ({"package.json": "{}", "index.html": ""}, [], "`--kind node` or `--kind static`"),
     "another kind": ({"package.json": "{}"}, ["--kind", "go"], "no go.mod here"),
     "no such kind": ({}, ["--kind", "rust"], "invalid choice: 'rust'"),
@@ -213,7 +281,43 @@ WRONG: Mapping[str, tuple[Tree, list[str], str]] = {
     "a specification": ({"package.json": "{}"}, ["--file", "x.toml"], "unrecognized arguments: --file"),
     "node: no JSON": ({"package.json": "{"}, [], "package.json isn't JSON"),
     "node: too deep": ({"package.json": "[" * 100_000}, [], "package.json isn't JSON"),
-    "node: nothing starts": ({"package.json": package(scripts={"start": "next start"})}, [], "`--entry server.js`"),
+    "node: nothing starts": ({"package.json": package()}, [], "`--entry server.js`"),
+    "node: a start script's file": (
+        {"package.json": package(scripts={"start": "node server.js", "build": "x"}), "index.js": ""},
+        [],
+        "'server.js' isn't there, which the start script names",
+    ),
+    "node: a main that isn't there": (
+        {"package.json": package(main="lib.js"), "index.js": ""},
+        [],
+        "'lib.js' isn't there, which package.json names",
+    ),
+    "node: what a start script loads": (
+        {"package.json": package(scripts={"start": "node -r ./a.js index.js"}), "index.js": ""},
+        [],
+        "'./a.js' isn't there, which the start script loads",
+    ),
+    "node: several that may start": (
+        {"package.json": package(main="a.js", bin={"b": "./b.js"}), "a.js": "", "b.js": ""},
+        [],
+        "`--entry a.js` or `--entry b.js`",
+    ),
+    "node: TypeScript": ({"package.json": package(), "a.ts": ""}, ["--entry", "a.ts"], "'a.ts' isn't JavaScript"),
+    "node: workspaces": (
+        {"package.json": package(workspaces=["packages/*"]), "index.js": ""},
+        [],
+        "by new; write the stages by hand\nfix: docs/guides/from-a-dockerfile.md shows how",
+    ),
+    "node: in a workspace": (
+        {"package.json": package(), "index.js": "", "../package.json": '{"workspaces": {"packages": ["./My*"]}}'},
+        [],
+        "npm workspaces aren't supported by new",
+    ),
+    "node: a lock that is no JSON": (
+        {"package.json": package(dependencies={"a": "1"}), "index.js": "", "package-lock.json": "<"},
+        [],
+        "package-lock.json isn't JSON",
+    ),
     "node: no such entry": ({"package.json": "{}"}, ["--entry", "a.js"], "'a.js' isn't there"),
     "node: an entry outside": ({"package.json": "{}"}, ["--entry", "../a.js"], "'../a.js' isn't there"),
     "node: no lock": (
@@ -246,7 +350,17 @@ WRONG: Mapping[str, tuple[Tree, list[str], str]] = {
         "`poetry export",
     ),
     "python: loose": ({"requirements.txt": "flask>=3\n", "main.py": ""}, [], "doesn't pin 'flask>=3' to a version"),
-    "static: an entry": ({"index.html": ""}, ["--entry", "x"], "a server, which is nginx"),
+    "static: no such folder": ({"index.html": ""}, ["--entry", "x"], "'x' is no folder with an index.html"),
+    "static: a folder of this program's": (
+        {"build/index.html": ""},
+        ["--kind", "static", "--entry", "build"],
+        "build/ is where this program puts what it makes",
+    ),
+    "static: sources of a site": (
+        {"index.html": "", "package.json": package(scripts={"build": "vite build"})},
+        ["--kind", "static"],
+        "`--entry dist`, once `npm run build` has made it, or `--entry .`",
+    ),
     "static: no server": ({"index.html": ""}, ["--port", "0"], "a server, which is nginx"),
     "go: no module": ({"go.mod": "", "main.go": GO}, [], "go.mod has no line `module`"),
     "go: no lock": ({"go.mod": "module x\nrequire example.com/y v1.0.0\n", "main.go": GO}, [], "there is no go.sum"),
@@ -300,8 +414,153 @@ def test_git_is_told_to_ignore_what_verbs_leave(folder: Path, capsys: pytest.Cap
     (folder / ".gitignore").write_text("dist\n")
     capsys.readouterr()
     assert cli.main(["new"]) == 0
-    assert ".gitignore: add /build/, /.nox/, /.venv/\n" in capsys.readouterr().out
+    last = ".gitignore: not changed; add these lines: /build/ /.nox/ /.venv/\n"
+    assert capsys.readouterr().out.endswith(f"\n{last}")
     assert (folder / ".gitignore").read_text() == "dist\n"
+
+
+@pytest.mark.parametrize(
+    ("tree", "ignored"),
+    [
+        ({"package.json": "{}", "index.js": ""}, "node_modules/"),
+        ({"pyproject.toml": "", "main.py": ""}, "__pycache__/"),
+    ],
+)
+def test_git_is_told_to_ignore_what_tools_of_the_kind_leave(tree: Tree, ignored: str, folder: Path) -> None:
+    lay(folder, tree)
+    assert cli.main(["new"]) == 0
+    assert ignored in (folder / ".gitignore").read_text().splitlines()
+
+
+UNSEEN = "no port seen, so taken for a command that ends; a server? add `--port 8080`"
+TOLD: Mapping[str, tuple[Tree, list[str], str]] = {
+    "node": (
+        {"package.json": package(scripts={"build": "tsc", "start": "node dist/server.js"}), "src/server.ts": SERVER},
+        ["--port", "8080"],
+        "node: starts dist/server.js, listens on 8080",
+    ),
+    "node without a port": ({"package.json": "{}", "index.js": ""}, [], f"node: starts index.js, {UNSEEN}"),
+    "node command": (
+        {"package.json": "{}", "a.js": ""},
+        ["--port", "0", "--entry", "a.js"],
+        "a.js, a command that ends",
+    ),
+    "python": ({"pyproject.toml": "", "main.py": ""}, [], f"python: starts main.py, {UNSEEN}"),
+    "go": ({"go.mod": "module x\n", "cmd/a/m.go": GO}, [], f"go: compiles ./cmd/a, {UNSEEN}"),
+    "static": ({"public/index.html": ""}, [], "static: serves public, listens on 8080"),
+    "static from dist": (
+        {"dist/index.html": ""},
+        ["--kind", "static", "--entry", "dist"],
+        "note: `nox -s bundle` puts its files into dist/",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_a_project_is_taken_for_is_told(case: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree, options, line = TOLD[case]
+    lay(folder, tree)
+    assert cli.main(["new", *options]) == 0
+    assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "next start",
+        "tsx src/server.ts",
+        "ts-node x",
+        "cross-env A=1 node index.js",
+        "pm2 start index.js",
+        "npx serve",
+        "npm run serve",
+        "npm run build && node index.js",
+        "node index.js && node b.js",
+        "node index.js | cat",
+        "node index.js > log",
+        "node $FILE",
+        "node",
+        "node -e 1 index.js",
+        "node --watch index.js",
+        "node --env-file=.env index.js",
+        "node --require",
+        "node 'index.js",
+    ],
+)
+def test_a_start_script_that_is_not_understood_is_refused(
+    script: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(folder, {"package.json": package(scripts={"start": script}, main="index.js"), "index.js": ""})
+    assert cli.main(["new"]) == 2
+    assert capsys.readouterr().err == f"error: the start script '{script}' isn't understood\nfix: say `--entry FILE`\n"
+
+
+def test_packages_whose_install_scripts_do_not_run_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packages = {
+        "node_modules/sharp": {"hasInstallScript": True},
+        "node_modules/a/node_modules/@b/c": {"hasInstallScript": True, "os": ["!win32"]},
+        "node_modules/esbuild": {"hasInstallScript": True, "dev": True},
+        "node_modules/fsevents": {"hasInstallScript": True, "os": ["darwin"]},
+        "node_modules/plain": {},
+    }
+    lock = json.dumps({"lockfileVersion": 3, "packages": packages})
+    manifest = package(dependencies={"sharp": "1"}, scripts={"build": "x"})
+    lay(folder, {"package.json": manifest, "package-lock.json": lock, "index.js": ""})
+    assert cli.main(["new"]) == 0
+    names, guide = "@b/c, sharp", "docs/guides/native-modules.md"
+    assert (
+        f"note: install scripts don't run, and these packages have some: {names}; see {guide}\n"
+        in capsys.readouterr().out
+    )
+    commented = (folder / "stages/dependencies.Dockerfile").read_text()
+    assert names in commented
+    assert guide in commented
+    assert cli.main(["check", "--strict"]) == 0
+
+
+def test_a_site_in_the_folder_of_a_project_has_nothing_else_of_it(folder: Path) -> None:
+    private = [
+        ".htpasswd",
+        ".ssh/id",
+        ".npmrc",
+        "a/.x",
+        "tls/site.key",
+        "cert.pem",
+        "docker-compose.yml",
+        "compose.yaml",
+    ]
+    private += ["venv/x", "node_modules/x", "README.md", "a/b.md", "noxfile.py", "buildspec.toml", "dist/x", "build/x"]
+    public = [".well-known/security.txt", "index.html", "a/style.css", "composers.html"]
+    lay(folder, {"index.html": ""})
+    assert cli.main(["new"]) == 0
+    ignored = Ignored.of(tomllib.loads((folder / SPECIFICATION).read_text())["context"]["ignore"])
+    assert [path for path in (*private, *public) if not ignored.ignores(path)] == public
+    assert r"location ~ /\.(?!well-known/) {" in (folder / "server" / "nginx.conf").read_text()
+
+
+def test_a_site_that_has_dist_keeps_it(folder: Path) -> None:
+    lay(folder, {"index.html": "", "dist/a.css": ""})
+    assert cli.main(["new"]) == 0
+    assert "dist" not in tomllib.loads((folder / SPECIFICATION).read_text())["context"]["ignore"]
+
+
+def test_workflows_are_left_to_those_who_say_where_this_program_comes_from(folder: Path) -> None:
+    lay(folder, {"index.html": ""})
+    assert cli.main(["new"]) == 0
+    text = (folder / SPECIFICATION).read_text()
+    assert not [one for one in tomllib.loads(text)["generate"]["files"] if one.startswith(".github")]
+    assert "`generate.requirements` names the file that says where CI installs this program from" in text
+
+
+def test_what_was_generated_is_no_file_of_the_projects_own(folder: Path) -> None:
+    lay(folder, {"index.html": ""})
+    assert cli.main(["new"]) == 0
+    first = (folder / SPECIFICATION).read_text()
+    assert cli.main(["generate"]) == 0
+    for name in (SPECIFICATION, NOXFILE, "server/nginx.conf"):
+        (folder / name).unlink()
+    assert cli.main(["new"]) == 0
+    assert (folder / SPECIFICATION).read_text() == first
 
 
 def test_a_folder_that_cannot_be_read_is_told(
