@@ -188,6 +188,88 @@ RIGHT: Mapping[str, tuple[Tree, list[str], list[str]]] = {
         ["from tally.cli import app; sys.exit(app.main())"],
     ),
     "python pinned without hashes": ({"requirements.txt": "bottle==0.13.4  # web\n", "main.py": ""}, [], []),
+    "python with requirements that refer to others": (
+        {
+            "requirements.txt": "# all\n--index-url https://x.test/simple\n-r more/base.txt\n-c limits.txt\n--pre\n",
+            "more/base.txt": f"-r web.txt\nsix==1.17.0 --hash=sha256:{'0' * 64}\n",
+            "more/web.txt": f"-r base.txt\n{HASHED}",
+            "limits.txt": "six<2\n",
+            "main.py": "",
+        },
+        [],
+        [
+            '["requirements.txt", { path = "more/base.txt", to = "./more/base.txt" }, {',
+            '"./more/web.txt" }, "limits.txt"]',
+        ],
+    ),
+    "python with FastAPI": (
+        {
+            "requirements.txt": "fastapi==1\nUvicorn[standard]==1\n",
+            "app/main.py": "import subprocess\n\napi: FastAPI = FastAPI(title='x')\nsubprocess.run([])",
+        },
+        [],
+        [
+            'entrypoint = ["python3", "-m", "uvicorn", "app.main:api", "--host", "0.0.0.0", "--port", "8000"]',
+            'expose = ["8000"]',
+        ],
+    ),
+    "python with Flask and gunicorn": (
+        {
+            "requirements.txt": "flask==3\ngunicorn==23\n",
+            "app.py": "import flask\napp = flask.Flask(__name__)\nif __name__ == '__main__':\n    app.run(port=5000)\n",
+        },
+        [],
+        ['"-m", "gunicorn", "app:app", "--bind", "0.0.0.0:5000"]', 'expose = ["5000"]'],
+    ),
+    "python with Flask, which serves itself": (
+        {"requirements.txt": "flask==3\n", "app.py": "app = Flask(__name__)\napp.run(port=5000)\n"},
+        [],
+        ['entrypoint = ["python3", "/app/app.py"]', 'expose = ["5000"]'],
+    ),
+    "python with Django": (
+        {
+            "requirements.txt": "django==5\nwaitress==3\n",
+            "manage.py": "",
+            "site1/wsgi.py": "application = get_wsgi_application()\n",
+            "site1/asgi.py": "application = get_asgi_application()\n",
+        },
+        ["--port", "8080"],
+        ['"-m", "waitress", "--listen=0.0.0.0:8080", "site1.wsgi:application"]', '"site1"', '"manage.py"'],
+    ),
+    "python with Django and a server of the other kind": (
+        {
+            "requirements.txt": "django==5\nhypercorn==1\n",
+            "site1/wsgi.py": "application = get_wsgi_application()\n",
+            "site1/asgi.py": "application = get_asgi_application()\n",
+        },
+        [],
+        ['"-m", "hypercorn", "site1.asgi:application", "--bind", "0.0.0.0:8000"]'],
+    ),
+    "python application by name": (
+        {"requirements.txt": "flask==3\ngunicorn==1\n", "a/b.py": "from a.c import make\n\napp = make()\n"},
+        ["--entry", "a.b:app"],
+        ['"gunicorn", "a.b:app"'],
+    ),
+    "python application that is a function": (
+        {"requirements.txt": "uvicorn==3\n", "a.py": "async def serve_all(scope, receive, send):\n    ...\n"},
+        ["--entry", "a:serve_all"],
+        ['"uvicorn", "a:serve_all"'],
+    ),
+    "python function that is awaited": (
+        {"pyproject.toml": "", "a.py": "async def main():\n    ...\n"},
+        ["--entry", "a:main"],
+        ["import asyncio, sys; from a import main; sys.exit(asyncio.run(main()))"],
+    ),
+    "python command called app": (
+        {"requirements.txt": "typer==1\nfastapi==1\nuvicorn==1\n", "a.py": "app = typer.Typer()\n"},
+        ["--entry", "a:app"],
+        ["from a import app; sys.exit(app())"],
+    ),
+    "python of versions that the base has": (
+        {"pyproject.toml": '[project]\nrequires-python = ">=3.9, <4, !=3.10.*, ~=3.11"\n', "main.py": ""},
+        [],
+        [],
+    ),
     "go command": ({"go.mod": "module example.com/Acme/Tool/v2\n\ngo 1.23\n", "main.go": GO}, [], ['name = "tool"']),
     "go server": (
         {
@@ -350,6 +432,63 @@ WRONG: Mapping[str, tuple[Tree, list[str], str]] = {
         "`poetry export",
     ),
     "python: loose": ({"requirements.txt": "flask>=3\n", "main.py": ""}, [], "doesn't pin 'flask>=3' to a version"),
+    "python: another version": (
+        {"pyproject.toml": '[project]\nrequires-python = ">=3.14"\n', "main.py": ""},
+        [],
+        "the project requires Python '>=3.14', and the base without a shell has 3.13",
+    ),
+    "python: another version, by Poetry": (
+        {"pyproject.toml": '[tool.poetry.dependencies]\npython = "~3.12"\n', "main.py": ""},
+        [],
+        "docs/guides/other-languages.md",
+    ),
+    "python: requirements that aren't there": (
+        {"requirements.txt": "-r ../base.txt\n", "main.py": ""},
+        [],
+        "requirements.txt refers to '../base.txt', which isn't here",
+    ),
+    "python: loose in another file": ({"requirements.txt": "-rb.txt", "b.txt": "six>1", "main.py": ""}, [], "'six>1'"),
+    "python: loose with a marker": (
+        {"requirements.txt": "six; python_version == '3.13'", "main.py": ""},
+        [],
+        "doesn't pin",
+    ),
+    "python: editable": ({"requirements.txt": "-e .\n", "main.py": ""}, [], "doesn't pin '-e .'"),
+    "python: no server": (
+        {"requirements.txt": "fastapi==1\ngunicorn==1\n", "main.py": "app = FastAPI()\n"},
+        [],
+        "'app', and requirements.txt has no server for it\nfix: add uvicorn or hypercorn to it",
+    ),
+    "python: no server by name": (
+        {"requirements.txt": "flask==1\n", "main.py": "app = Flask(__name__)\n"},
+        ["--entry", "main:app"],
+        "add gunicorn or waitress to it",
+    ),
+    "python: no server for Django": (
+        {"requirements.txt": "django==1\n", "x/wsgi.py": "application = get_wsgi_application()\n"},
+        [],
+        "add gunicorn or waitress to it",
+    ),
+    "python: a maker of applications": (
+        {"requirements.txt": "flask==1\ngunicorn==1", "main.py": "def create_app():\n    return Flask('x')\n"},
+        [],
+        "main.py makes its application, of Flask, where no server can import it",
+    ),
+    "python: a maker by name": (
+        {"requirements.txt": "flask==1\ngunicorn==1", "main.py": "def create_app():\n    return Flask('x')\n"},
+        ["--entry", "main:create_app"],
+        "'create_app' makes an application, and isn't one",
+    ),
+    "python: an application without a port": (
+        {"requirements.txt": "flask==1\ngunicorn==1", "main.py": "app = Flask('x')\n"},
+        ["--port", "0"],
+        "leave out `--port 0`",
+    ),
+    "python: several packages": (
+        {"pyproject.toml": "", "a/__main__.py": "", "b/__main__.py": ""},
+        [],
+        "`--entry a` or `--entry b`",
+    ),
     "static: no such folder": ({"index.html": ""}, ["--entry", "x"], "'x' is no folder with an index.html"),
     "static: a folder of this program's": (
         {"build/index.html": ""},
@@ -446,6 +585,12 @@ TOLD: Mapping[str, tuple[Tree, list[str], str]] = {
         "a.js, a command that ends",
     ),
     "python": ({"pyproject.toml": "", "main.py": ""}, [], f"python: starts main.py, {UNSEEN}"),
+    "python module": ({"pyproject.toml": "", "a/__main__.py": ""}, [], "python: starts module a, "),
+    "python application": (
+        {"requirements.txt": "flask==1\ngunicorn==1", "main.py": "app = Flask('x')\n"},
+        [],
+        "python: starts main:app by gunicorn, listens on 8000",
+    ),
     "go": ({"go.mod": "module x\n", "cmd/a/m.go": GO}, [], f"go: compiles ./cmd/a, {UNSEEN}"),
     "static": ({"public/index.html": ""}, [], "static: serves public, listens on 8080"),
     "static from dist": (
@@ -516,6 +661,25 @@ def test_packages_whose_install_scripts_do_not_run_are_told(folder: Path, capsys
     assert names in commented
     assert guide in commented
     assert cli.main(["check", "--strict"]) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://u:hidden@x.test/simple",
+        "--extra-index-url=https://hidden@x.test",
+        "six @ https://a:hidden@x",
+    ],
+)
+def test_a_login_in_requirements_is_refused_and_not_shown(
+    line: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(folder, {"requirements.txt": "-r base.txt\n", "base.txt": f"{line}\n{HASHED}", "main.py": ""})
+    assert cli.main(["new"]) == 2
+    said = capsys.readouterr().err
+    assert "base.txt has an address with a login" in said
+    assert "make it a secret" in said
+    assert "hidden" not in said
 
 
 def test_a_site_in_the_folder_of_a_project_has_nothing_else_of_it(folder: Path) -> None:
