@@ -13,7 +13,7 @@ FILES = ("index.html", "public/index.html")
 _PORT = 8080
 _NEVER = ("**/.*", "!**/.well-known", "**/*.key", "**/*.pem", "**/node_modules")
 """What no site has for its visitors, wherever it is."""
-_BESIDE = ("**/*.md", "*compose*.y*ml", "venv", "server", "package*.json", "docker-bake.json")
+_BESIDE = ("**/*.md", "*compose*.y*ml", "venv", "**/__pycache__", "server", "package*.json", "docker-bake.json")
 """What isn't of the site in a folder that is the project's, too, beside what no build needs."""
 _SERVER = """\
 # Without root and without a file system to write to: what nginx writes goes to /tmp.

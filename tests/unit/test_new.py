@@ -693,7 +693,17 @@ def test_a_site_in_the_folder_of_a_project_has_nothing_else_of_it(folder: Path) 
         "docker-compose.yml",
         "compose.yaml",
     ]
-    private += ["venv/x", "node_modules/x", "README.md", "a/b.md", "noxfile.py", "buildspec.toml", "dist/x", "build/x"]
+    private += [
+        "venv/x",
+        "__pycache__/noxfile.pyc",
+        "node_modules/x",
+        "README.md",
+        "a/b.md",
+        "noxfile.py",
+        "buildspec.toml",
+        "dist/x",
+        "build/x",
+    ]
     public = [".well-known/security.txt", "index.html", "a/style.css", "composers.html"]
     lay(folder, {"index.html": ""})
     assert cli.main(["new"]) == 0
