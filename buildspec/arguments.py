@@ -180,7 +180,10 @@ def _of_generate(made: argparse.ArgumentParser) -> None:
 def _of_new(made: argparse.ArgumentParser) -> None:
     made.add_argument("--kind", choices=KINDS, default="", help="what the image is of, where that isn't clear")
     made.add_argument(
-        "--entry", default="", metavar="WHAT", help="what starts: a file, a Python module, a folder with a Go program"
+        "--entry",
+        default="",
+        metavar="WHAT",
+        help="what starts: a file, a Python module, a folder with a Go program; or the folder of a site",
     )
     made.add_argument("--port", type=_port, metavar="NUMBER", help="that the server listens on; 0: it is no server")
     made.add_argument("--no-noxfile", action="store_true", help="write no noxfile.py")

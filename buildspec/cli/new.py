@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildspec.errors import ExitCode, MachineError, UsageError
+from buildspec.errors import ExitCode, MachineError, UsageError, visible
 
 if TYPE_CHECKING:
     import argparse
@@ -19,28 +19,35 @@ IGNORED = ("/build/", "/dist/", "/.nox/", "/.venv/")
 
 def new(arguments: argparse.Namespace) -> ExitCode:
     """Write a specification and what it needs, all of it or nothing."""
-    from buildspec.new import NOXFILE, propose
+    from buildspec.new import KINDS, NOXFILE, kind_of, propose
     from buildspec.new.project import Wanted, text
 
     root = Path()
     try:
-        texts = propose(Wanted(root, arguments.entry, arguments.port), arguments.kind)
+        kind = arguments.kind or kind_of(root)
+        proposal = propose(Wanted(root, arguments.entry, arguments.port), kind)
     except OSError as error:
         reason = (error.strerror or "error").lower()
         raise MachineError(f"{error.filename or 'this folder'} can't be read: {reason}") from error
+    texts = dict(proposal.files)
     if arguments.no_noxfile:
         del texts[NOXFILE]
+    ignored = (*IGNORED, *KINDS[kind].ignored)
     if not (root / IGNORE).exists():
-        texts[IGNORE] = "".join(f"{one}\n" for one in IGNORED)
+        texts[IGNORE] = "".join(f"{one}\n" for one in ignored)
     _refuse_to_overwrite(root, texts)
     _write(root, texts)
+    print(visible(proposal.taken))
     for path in texts:
         print(f"{path}: written")
-    if missing := [one for one in IGNORED if one.strip("/") not in text(root / IGNORE)]:
-        print(f"{IGNORE}: add {', '.join(missing)}")
+    for note in proposal.notes:
+        print(f"note: {visible(note)}")
     print(
         "next: `nox -s check`, then `nox -s build`; where no image registry answers, `nox -s build -- --profile auto`"
     )
+    there = {line.strip().strip("*/") for line in text(root / IGNORE).splitlines()}
+    if missing := [one for one in ignored if one.strip("/") not in there]:
+        print(f"{IGNORE}: not changed; add these lines: {' '.join(missing)}")
     return ExitCode.DONE
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buildspec.errors import UsageError, quoted
 from buildspec.new import project
-from buildspec.new.project import Wanted
+from buildspec.new.project import Proposal, Wanted
 
 FILES = ("go.mod",)
 _MAIN = re.compile(r"^package main\b", re.MULTILINE)
@@ -29,8 +29,8 @@ RUN --mount=type=cache,target=/cache \\
 """
 
 
-def propose(wanted: Wanted) -> dict[str, str]:
-    """The files for a Go project, by path.
+def propose(wanted: Wanted) -> Proposal:
+    """What would be written for a Go project.
 
     Raises:
         UsageError: go.mod isn't one, modules aren't locked, or several programs could be meant.
@@ -48,11 +48,13 @@ def propose(wanted: Wanted) -> dict[str, str]:
     name = project.image_name(path if package == "." else package, wanted.folder)
     source = "\n".join(project.text(file) for file in sorted((wanted.folder / package).glob("*.go")))
     port = _port(wanted, source)
-    return {
-        "buildspec.toml": _specification(name, port, handles="signal.Notify" in source),
+    generate = project.generate(wanted.folder)
+    files = {
+        "buildspec.toml": _specification(name, port, generate, handles="signal.Notify" in source),
         "stages/compile.Dockerfile": _COMPILE.format(name=name, package=package),
         "stages/test.Dockerfile": _TEST,
     }
+    return Proposal(files=files, taken=f"compiles {package}, {project.served(wanted, port)}")
 
 
 def _locked(folder: Path) -> bool:
@@ -92,7 +94,7 @@ def _port(wanted: Wanted, source: str) -> int:
     return project.port_of(wanted, source, server=server)
 
 
-def _specification(name: str, port: int, *, handles: bool) -> str:
+def _specification(name: str, port: int, generate: str, *, handles: bool) -> str:
     health = project.without_health(_REASON if port else _COMMAND)
     expose = f'expose = ["{port}"]\n' if port else ""
     stops = _SERVER_TESTS if handles else f"{_SERVER_TESTS}{_UNHANDLED}"
@@ -131,6 +133,7 @@ entrypoint = ["/{name}"]
 {expose}{project.BUDGET}""",
         tests,
         project.RUNTIME,
+        generate,
         f"""\
 {project.PROFILE}
 {project.waivers(health, unpinned=False)}

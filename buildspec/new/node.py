@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import attrs
 
-from buildspec.errors import UsageError, quoted
-from buildspec.new import project
-from buildspec.new.project import Wanted, array, string
+from buildspec.new import npm, project, start
+from buildspec.new.project import Proposal, Wanted, array, string
+from buildspec.new.start import Start
 
 FILES = ("package.json",)
 _SERVERS = {"express", "fastify", "koa", "hono", "@hapi/hapi", "@nestjs/core", "restify", "polka", "h3"}
-_MADE = {"dist", "build", "out", "lib"}
-"""Folders that build scripts write."""
+_SOURCES = (".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs")
+_GUIDE = "docs/guides/native-modules.md"
 _HEALTH = "fetch('http://127.0.0.1:PORT/').then(r => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"
 _INSTALL = """\
 # As package-lock.json has it. Install scripts don't run: they would compile for the builder, and run strangers' code.
 RUN --mount=type=cache,target=/root/.npm \\
     npm ci {which} --ignore-scripts --no-audit --no-fund
+"""
+_SCRIPTED = """\
+# Of these packages, scripts are part of the installation, so they may lack machine code ({guide} of
+# buildspec says what to do): {names}
 """
 
 
@@ -41,88 +43,79 @@ class _Found:
     """It needs modules to be built or tested."""
     build: bool
     test: bool
-    entry: str
+    start: Start
+    """What starts; its file is relative to the project's folder."""
     made: bool
     """The build makes what starts."""
     port: int
+    scripted: str
+    """Packages of the image that have install scripts, as a text."""
+
+    @property
+    def entry(self) -> str:
+        """The file that starts, relative to the project's folder."""
+        return self.start.file
 
 
-def propose(wanted: Wanted) -> dict[str, str]:
-    """The files for a Node project, by path.
+def propose(wanted: Wanted) -> Proposal:
+    """What would be written for a Node project.
 
     Raises:
-        UsageError: it has no lock file, or nothing says what starts.
+        UsageError: it has no lock file, is of a workspace, or nothing that is understood says what starts.
     """
     found = _look(wanted)
     files = {"buildspec.toml": _specification(wanted, found)}
+    notes = []
     if found.modules:
-        files["stages/dependencies.Dockerfile"] = _INSTALL.format(which="--omit=dev")
+        scripted = _SCRIPTED.format(guide=_GUIDE, names=found.scripted) if found.scripted else ""
+        files["stages/dependencies.Dockerfile"] = scripted + _INSTALL.format(which="--omit=dev")
     if found.tools:
         files["stages/tools.Dockerfile"] = _INSTALL.format(which="--include=dev")
-    return files
+    if found.scripted:
+        notes.append(f"install scripts don't run, and these packages have some: {found.scripted}; see {_GUIDE}")
+    return Proposal(
+        files=files, taken=f"starts {found.entry}, {project.served(wanted, found.port)}", notes=tuple(notes)
+    )
 
 
 def _look(wanted: Wanted) -> _Found:
     folder = wanted.folder
-    try:
-        manifest = project.table(json.loads(project.text(folder / "package.json")))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"package.json isn't JSON: {error}") from error
+    manifest = npm.manifest(folder / "package.json")
+    npm.refuse_workspaces(folder)
     scripts = project.table(manifest.get("scripts"))
     modules = bool(project.table(manifest.get("dependencies")) or project.table(manifest.get("optionalDependencies")))
     build, test = "build" in scripts, "no test specified" not in str(scripts.get("test", "no test specified"))
     tools = (build or test) and (modules or bool(project.table(manifest.get("devDependencies"))))
-    entry = _entry(wanted, manifest, str(scripts.get("start", "")), build=build)
-    source = project.text(folder / entry)
-    server = not _SERVERS.isdisjoint(project.table(manifest.get("dependencies")))
-    server = server or re.search(r"\.listen\(|\bcreateServer\(", source) is not None
+    begins = start.find(wanted, manifest, build=build)
+    made = build and (begins.file.partition("/")[0] in start.MADE or not (folder / begins.file).is_file())
+    files = npm.locked(folder) if modules or tools else ()
     return _Found(
         name=project.image_name(manifest.get("name"), folder),
         manifest=manifest,
-        files=_locked(folder) if modules or tools else (),
+        files=files,
         modules=modules,
         tools=tools,
         build=build,
         test=test,
-        entry=entry,
-        made=build and (entry.partition("/")[0] in _MADE or not (folder / entry).is_file()),
-        port=project.port_of(wanted, source, server=server),
+        start=begins,
+        made=made,
+        port=_port(wanted, manifest, begins, made=made),
+        scripted=npm.scripted(folder / files[1]) if modules else "",
     )
 
 
-def _locked(folder: Path) -> tuple[str, ...]:
-    """The manifest, the lock file, and the project's own settings of npm."""
-    lock = next((one for one in ("npm-shrinkwrap.json", "package-lock.json") if (folder / one).is_file()), "")
-    if not lock:
-        other = next((one for one in ("pnpm-lock.yaml", "yarn.lock", "bun.lock") if (folder / one).is_file()), "")
-        why = f"{other} is another package manager's" if other else "there is no package-lock.json"
-        message = f"{why}, and modules are installed as npm's lock file has them"
-        raise UsageError(message, "`npm install --package-lock-only` writes one; commit it, and run this again")
-    return ("package.json", lock, *([".npmrc"] if (folder / ".npmrc").is_file() else []))
-
-
-def _entry(wanted: Wanted, manifest: Mapping[str, Any], start: str, *, build: bool) -> str:
-    """The file that starts, relative to the folder."""
-    command = re.fullmatch(r"\s*(?:\w+=\S+\s+)*node\s+(?:--?[\w=:./-]+\s+)*([^-\s]\S*)(?:\s.*)?", start)
-    programs = manifest.get("bin")
-    programs = [programs] if isinstance(programs, str) else list(project.table(programs).values())
-    given = [wanted.entry] if wanted.entry else [command[1] if command else "", manifest.get("main"), *programs]
-    names = [
-        posixpath.normpath(one.strip("'\""))
-        for one in [*given, *([] if wanted.entry else ["index.js"])]
-        if one and isinstance(one, str)
-    ]
-    for name in names:
-        if not name.startswith(("/", "..")) and project.is_path(name):
-            if (wanted.folder / name).is_file() or (build and name.partition("/")[0] in _MADE and "/" in name):
-                return name
-            for one in (f"{name}.js", f"{name}/index.js"):
-                if (wanted.folder / one).is_file():
-                    return one
-    why = f"{quoted(wanted.entry)} isn't there" if wanted.entry else "package.json doesn't say which file starts"
-    raise UsageError(
-        why, 'give it a start script such as "node server.js", or "main", or say it here: `--entry server.js`'
-    )
+def _port(wanted: Wanted, manifest: Mapping[str, Any], begins: Start, *, made: bool) -> int:
+    given = begins.env.get("PORT", "")
+    if wanted.port is None and given.isascii() and given.isdecimal() and 0 < int(given[:6]) < 1 << 16:
+        return int(given)
+    source = project.text(wanted.folder / begins.file)
+    if made:
+        rest = posixpath.splitext(begins.file.partition("/")[2])[0]
+        paths = (wanted.folder / f"{top}{rest}{end}" for top in ("src/", "") for end in _SOURCES)
+        source += next((project.text(path) for path in paths if path.is_file()), "")
+    server = not _SERVERS.isdisjoint(project.table(manifest.get("dependencies")))
+    server = server or re.search(r"\.listen\(|\bcreateServer\(", source) is not None
+    return project.port_of(wanted, source, server=server)
 
 
 def _specification(wanted: Wanted, found: _Found) -> str:
@@ -140,6 +133,7 @@ def _specification(wanted: Wanted, found: _Found) -> str:
         _production(wanted, found),
         tested(f"/app/{found.entry}"),
         project.RUNTIME,
+        project.generate(wanted.folder),
         _profile(found, health),
     )
 
@@ -178,10 +172,10 @@ def _checked(found: _Found) -> str:
         'copy = ["."]',
         'run = ["npm run build"]',
     )
-    start = "build" if found.build else below
+    above = "build" if found.build else below
     lines = ['gate = "test"', *([] if found.build else ['copy = ["."]']), 'run = ["npm test"]']
     about = "The project's own tests: no image gets a tag unless they pass."
-    return project.document(build if found.build else "", _stage("test", about, start, *lines) if found.test else "")[
+    return project.document(build if found.build else "", _stage("test", about, above, *lines) if found.test else "")[
         :-1
     ]
 
@@ -190,17 +184,19 @@ def _production(wanted: Wanted, found: _Found) -> str:
     copies = []
     if found.modules:
         copies.append('{ from = "dependencies", path = "node_modules", to = "./node_modules" }')
+    top = found.entry.partition("/")[0]
+    loaded = [start.normal(one).partition("/")[0] for one in found.start.loaded if one.startswith(".")]
     if found.made:
-        top = found.entry.partition("/")[0]
-        copies += [string("package.json"), f'{{ from = "build", path = {string(top)}, to = {string(f"./{top}")} }}']
+        names = dict.fromkeys(["package.json", *(one for one in loaded if one != top)])
+        copies += [*map(string, names), f'{{ from = "build", path = {string(top)}, to = {string(f"./{top}")} }}']
     else:
-        top = found.entry.partition("/")[0]
-        names = dict.fromkeys(["package.json", top, *project.delivered(wanted.folder)])
+        names = dict.fromkeys(["package.json", top, *loaded, *project.delivered(wanted.folder)])
         if found.build:
             copies += [f'{{ from = "build", path = {string(one)}, to = {string(f"./{one}")} }}' for one in names]
             copies.append('# and what the build makes: { from = "build", path = "dist", to = "./dist" }')
         else:
             copies += map(string, names)
+    command = ["node", *found.start.options, f"/app/{found.entry}", *found.start.arguments]
     test = array(["node", "-e", _HEALTH.replace("PORT", str(found.port))])
     served = [
         f'expose = ["{found.port}"]',
@@ -214,16 +210,24 @@ def _production(wanted: Wanted, found: _Found) -> str:
             'from = "distroless"',
             'users = ["app"]',
             'workdir = "/app"',
-            'env = { NODE_ENV = "production" }',
+            f"env = {_env(found)}",
             "copy = [",
             *(f"  {one}{'' if one.startswith('#') else ','}" for one in copies),
             "]",
             'user = "app"',
-            f"entrypoint = {array(['node', f'/app/{found.entry}'])} # `node` becomes the base's own",
+            f"entrypoint = {array(command)} # `node` becomes the base's own",
             *(served if found.port else []),
             project.BUDGET,
         ]
     )
+
+
+def _env(found: _Found) -> str:
+    """Variables, with those of the start script; `--port` is stronger than its `PORT`."""
+    env = {"NODE_ENV": "production", **found.start.env}
+    if "PORT" in env and found.port:
+        env["PORT"] = str(found.port)
+    return f"{{ {', '.join(f'{name} = {string(value)}' for name, value in env.items())} }}"
 
 
 def _profile(found: _Found, health: tuple[str, ...]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from buildspec.errors import UsageError, quoted
+from buildspec.spec.seal import Seal, seal_of
 
 _MOST = 1 << 20
 """Bytes of a source file that are read."""
@@ -50,6 +52,21 @@ class Wanted:
     folder: Path
     entry: str = ""
     port: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Proposal:
+    """What would be written for a project, and what is told about it.
+
+    Args:
+        files: texts, by their paths in the project's folder.
+        taken: what the project was taken for, in a line.
+        notes: what somebody should know before they build, each in a line.
+    """
+
+    files: Mapping[str, str]
+    taken: str
+    notes: tuple[str, ...] = ()
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
@@ -103,6 +120,15 @@ def port_of(wanted: Wanted, source: str, *, server: bool) -> int:
     )
 
 
+def served(wanted: Wanted, port: int) -> str:
+    """What a program was taken for, by its port, as the end of a sentence about it."""
+    if port:
+        return f"listens on {port}"
+    if wanted.port == 0:
+        return "a command that ends"
+    return "no port seen, so taken for a command that ends; a server? add `--port 8080`"
+
+
 def is_path(name: str) -> bool:
     """Whether a path means itself in `copy`, in its folder."""
     return all(_SAFE.fullmatch(part) for part in name.split("/"))
@@ -147,10 +173,43 @@ def image(name: str, description: object = "", licence: object = "") -> str:
     )
 
 
-def context(ignored: Sequence[str] = (), path: str = "") -> str:
+def context(ignored: Sequence[str] = (), path: str = "", common: Sequence[str] = IGNORED) -> str:
     """`[context]`: what is never sent to the engine."""
-    lines = ["[context]", *([f"path = {string(path)}"] if path else []), f"ignore = {array([*IGNORED, *ignored])}"]
+    lines = ["[context]", *([f"path = {string(path)}"] if path else []), f"ignore = {array([*common, *ignored])}"]
     return "\n".join(lines)
+
+
+def generate(folder: Path, site: str = "", without: Iterable[str] = ()) -> str:
+    """`[generate]`: what is for other tools, without what is the project's own.
+
+    Args:
+        folder: the project's.
+        site: folder of the context, where that is another one.
+        without: what isn't wanted.
+    """
+    own = [*_own(folder, site)]
+    left = {*without, *(name for name, _ in own)}
+    left |= {"docker-bake.json"} if "Dockerfile" in left else set()  # which is about the Dockerfile beside it
+    kept = [f"# Left out, being the project's own: {', '.join(path for _, path in own)}."] if own else []
+    return "\n".join(
+        [
+            _NO_WORKFLOWS,
+            *kept,
+            "[generate]",
+            f"files = {array([one for one in _GENERATED if one not in left])}",
+            '# requirements = "requirements/build.txt"',
+        ]
+    )
+
+
+def _own(folder: Path, site: str) -> Iterator[tuple[str, str]]:
+    """What is there already of what would be generated, each with the path that it was found at."""
+    for name in _GENERATED:
+        ignore = posixpath.join(site, name) if name == ".dockerignore" else name
+        for one in _COMPOSE if name == "compose.yaml" else (ignore,):
+            path = folder / one
+            if (path.is_symlink() or path.exists()) and seal_of(text(path)) is Seal.FOREIGN:
+                yield name, one
 
 
 HEAD = """\
@@ -180,6 +239,12 @@ memory = "256m"
 # registries = ["ghcr.io/you"]
 # tags = ["v{version}", "v{major}.{minor}", "latest"]"""
 BUDGET = '# budget = { unpacked = "200MB", compressed = "80MB" } # `nox -s build` fails above it'
+_GENERATED = ("Dockerfile", "docker-bake.json", ".dockerignore", "compose.yaml", "buildspec.schema.json")
+_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+"""Of several, Docker takes the first: one that is written would stand in the way of the project's own."""
+_NO_WORKFLOWS = """\
+# What `nox -s generate` writes. Add ".github/workflows/release.yml" and ".github/workflows/pull-request.yml" once
+# `generate.requirements` names the file that says where CI installs this program from: no public index has it."""
 _UNPINNED = (
     '{ rule = "unpinned-base", at = "bases", reason = "until `nox -s lock` has recorded digests; then remove this" }'
 )

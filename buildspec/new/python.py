@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from buildspec.errors import UsageError, quoted
-from buildspec.new import project
-from buildspec.new.project import Wanted, array, string
+from buildspec.new import applications, project, requirements
+from buildspec.new.project import Proposal, Wanted, array, string
+from buildspec.new.requirements import LOCK, Locked
 
-FILES = ("pyproject.toml", "requirements.txt")
-_LOCK = "requirements.txt"
+FILES = ("pyproject.toml", LOCK)
+_PYTHON = (3, 13, 5)
+"""Version of Debian 13's, which is the base's."""
 _SERVERS = re.compile(
     r"\b(?:serve|serve_forever|start_server|runserver|run_app|listen)\(|\bapp\.run\(|\buvicorn\.run\(|HTTPServer\("
 )
@@ -37,29 +39,41 @@ RUN --mount=type=cache,target=/root/.cache/pip \\
 
 @attrs.frozen
 class _Start:
-    """What starts: arguments of the interpreter, and the file that they lead to."""
+    """What starts.
+
+    Args:
+        arguments: of the interpreter.
+        file: that they lead to.
+        about: what starts, for people.
+        port: that the arguments name; 0 when they name none.
+    """
 
     arguments: tuple[str, ...]
     file: str
+    about: str
+    port: int = 0
 
 
-def propose(wanted: Wanted) -> dict[str, str]:
-    """The files for a Python project, by path.
+def propose(wanted: Wanted) -> Proposal:
+    """What would be written for a Python project.
 
     Raises:
-        UsageError: its packages aren't locked, or nothing says what starts.
+        UsageError: its packages aren't locked, it needs another Python, or nothing says what starts.
     """
     manifest = _manifest(wanted.folder)
     own = project.table(manifest.get("project"))
-    locked = _locked(wanted.folder, needed=bool(own.get("dependencies") or _poetry(manifest)))
-    start = _start(wanted, own)
+    _refuse_another_python(own.get("requires-python") or _poetry(manifest).get("python"))
+    locked = requirements.read(
+        wanted.folder, needed=bool(own.get("dependencies") or _poetry(manifest).keys() - {"python"})
+    )
+    start = _start(wanted, own, locked)
     source = project.text(wanted.folder / start.file)
-    port = project.port_of(wanted, source, server=_SERVERS.search(source) is not None)
-    files = {"buildspec.toml": _specification(wanted, own, start, port, locked=bool(locked))}
-    if locked:
-        hashes = "--require-hashes " if "--hash=" in locked else ""
+    port = start.port or project.port_of(wanted, source, server=_SERVERS.search(source) is not None)
+    files = {"buildspec.toml": _specification(wanted, own, start, port, locked)}
+    if locked.files:
+        hashes = "--require-hashes " if locked.hashed else ""
         files["stages/dependencies.Dockerfile"] = _INSTALL.format(hashes=hashes)
-    return files
+    return Proposal(files=files, taken=f"starts {start.about}, {project.served(wanted, port)}")
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
@@ -69,97 +83,156 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
         raise UsageError(f"pyproject.toml isn't TOML: {error}") from error
 
 
-def _poetry(manifest: Mapping[str, Any]) -> bool:
-    """Whether Poetry's own table asks for packages beyond Python itself."""
+def _poetry(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Poetry's own table asks for, Python among it."""
     poetry = project.table(project.table(manifest.get("tool")).get("poetry"))
-    return bool(project.table(poetry.get("dependencies")).keys() - {"python"})
+    return project.table(poetry.get("dependencies"))
 
 
-def _locked(folder: Path, *, needed: bool) -> str:
-    """What requirements.txt says; empty when nothing is needed."""
-    found = project.text(folder / _LOCK)
-    lines = [line.partition(" #")[0].strip() for line in found.replace("\\\n", " ").splitlines()]
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    loose = next((line for line in wanted if "==" not in line or line.startswith("-")), "")
-    if wanted and not loose:
-        return found
-    if not wanted and not needed:
-        return ""
-    why = (
-        f"{_LOCK} doesn't pin {quoted(loose)} to a version"
-        if loose
-        else f"packages are needed, and there is no {_LOCK}"
-    )
-    way = "`pip-compile --generate-hashes`"
-    if (folder / "uv.lock").is_file():
-        way = "`uv export --format requirements-txt --no-emit-project --no-dev --output-file requirements.txt`"
-    elif (folder / "poetry.lock").is_file():
-        way = "`poetry export --output requirements.txt`"
-    raise UsageError(
-        f"{why}, so that each build may get others", f"{way} writes one with every version and hash; commit it"
-    )
+def _refuse_another_python(asked: object) -> None:
+    if isinstance(asked, str) and "|" not in asked and not all(map(_fits, asked.split(","))):
+        here = ".".join(map(str, _PYTHON[:2]))
+        raise UsageError(
+            f"the project requires Python {quoted(asked)}, and the base without a shell has {here}",
+            "docs/guides/other-languages.md shows how to write stages by hand, on a base that has it",
+        )
 
 
-def _start(wanted: Wanted, own: Mapping[str, Any]) -> _Start:
+def _fits(clause: str) -> bool:
+    """Whether the base's Python is one of those that a clause of `requires-python`, or of Poetry's, asks for."""
+    found = re.match(r"\s*(>=|<=|===?|!=|~=|>|<|\^|~|)\s*(\d+(?:\.\d+)*)", clause)
+    if found is None:
+        return True
+    asked = tuple(map(int, found[2].split(".")))
+    here = _PYTHON[: len(asked)]
+    match found[1]:
+        case ">=":
+            return asked <= _PYTHON
+        case ">":
+            return asked < _PYTHON
+        case "<":
+            return here < asked
+        case "<=":
+            return here <= asked
+        case "!=":
+            return here != asked
+        case "^":
+            return asked <= _PYTHON and here[0] == asked[0]
+        case "~=":
+            return asked <= _PYTHON and here[:-1] == asked[:-1]
+        case "~":
+            return asked <= _PYTHON and here[:2] == asked[:2]
+        case _:
+            return here == asked
+
+
+def _start(wanted: Wanted, own: Mapping[str, Any], locked: Locked) -> _Start:
     """What starts.
 
     Raises:
-        UsageError: nothing says.
+        UsageError: nothing says, or several could be meant.
     """
-    given = [wanted.entry] if wanted.entry else [*_usual(wanted.folder, own)]
-    for one in given:
-        if start := _started(wanted.folder, one):
-            return start
+    for tier in [[wanted.entry]] if wanted.entry else _usual(wanted.folder, own, locked):
+        found = {one: start for one in tier if (start := _started(wanted, one, locked))}
+        if len(found) > 1:
+            ways = " or ".join(f"`--entry {one}`" for one in found)
+            raise UsageError(f"several may be what starts: {', '.join(map(quoted, found))}", f"say which: {ways}")
+        if found:
+            return next(iter(found.values()))
     why = f"there is no {quoted(wanted.entry)}" if wanted.entry else "nothing here says what starts"
     ways = "`--entry server.py`, a package with a `__main__`, or `--entry package.module:function`"
     raise UsageError(why, f"a package's __main__.py, [project.scripts], main.py and app.py do; or say it: {ways}")
 
 
-def _usual(folder: Path, own: Mapping[str, Any]) -> Iterator[str]:
-    """What projects usually start, the clearest first."""
-    yield from (one for one in project.table(own.get("scripts")).values() if isinstance(one, str))
-    for parent in (folder / "src", folder):
-        yield from sorted(
-            path.parent.name for path in parent.glob("*/__main__.py") if path.parent.name not in {"tests", "test"}
-        )
-    yield from ("main.py", "app.py", "server.py")
+def _usual(folder: Path, own: Mapping[str, Any], locked: Locked) -> Iterator[Iterable[str]]:
+    """What projects usually start, the clearest first; of those that are side by side, one can be meant."""
+    yield [one for one in project.table(own.get("scripts")).values() if isinstance(one, str)]
+    yield [path.parent.name for path in _inside(folder, "__main__.py")]
+    web = {name: [*_top(folder, name), *_inside(folder, name)] for name in ("wsgi.py", "asgi.py")}
+    if all(web.values()):  # Django writes both
+        name = "asgi.py" if applications.has_server("asgi", but="wsgi", packages=locked.packages) else "wsgi.py"
+        web = {name: web[name]}
+    yield [path.relative_to(folder).as_posix() for paths in web.values() for path in paths]
+    for name in ("main.py", "app.py", "server.py"):
+        yield [name]
+    inside = [*_inside(folder, "main.py"), *_inside(folder, "app.py")]
+    yield [path.relative_to(folder).as_posix() for path in inside if applications.makes_one(project.text(path))]
 
 
-def _started(folder: Path, entry: str) -> _Start | None:
+def _top(folder: Path, name: str) -> list[Path]:
+    return [folder / name] if (folder / name).is_file() else []
+
+
+def _inside(folder: Path, name: str) -> list[Path]:
+    """Files of a name in the project's packages."""
+    found = [path for parent in (folder / "src", folder) for path in sorted(parent.glob(f"*/{name}"))]
+    return [path for path in found if path.parent.name not in {"src", "tests", "test", "venv", ".venv", "node_modules"}]
+
+
+def _started(wanted: Wanted, entry: str, locked: Locked) -> _Start | None:
+    """What a file, a module, or a name in a module starts; None where it isn't there."""
     if entry.endswith(".py"):
-        there = project.is_path(entry) and (folder / entry).is_file()
-        return _Start((f"/app/{entry}",), entry) if there else None
+        if not project.is_path(entry) or not (wanted.folder / entry).is_file():
+            return None
+        return _served(wanted, _module(entry), entry, locked) or _Start((f"/app/{entry}",), entry, entry)
     module, colon, function = entry.partition(":")
     if not _MODULE.fullmatch(module) or (colon and not _MODULE.fullmatch(function)):
         return None
     path = module.replace(".", "/")
     names = (f"{path}.py", f"{path}/__init__.py") if colon else (f"{path}/__main__.py", f"{path}.py")
-    file = next(
-        (name for top in ("src/", "") for name in (f"{top}{one}" for one in names) if (folder / name).is_file()), ""
-    )
+    tops = [f"{top}{one}" for top in ("src/", "") for one in names]
+    file = next((name for name in tops if (wanted.folder / name).is_file()), "")
     if not file:
         return None
     if not colon:
-        return _Start(("-m", module), file)
+        return _served(wanted, module, file, locked) or _Start(("-m", module), file, f"module {module}")
+    if served := _served(wanted, module, file, locked, function):
+        return served
     top = function.partition(".")[0]
-    return _Start(("-c", f"import sys; from {module} import {top}; sys.exit({function}())"), file)
+    if applications.is_awaited(function, project.text(wanted.folder / file)):
+        code = f"import asyncio, sys; from {module} import {top}; sys.exit(asyncio.run({function}()))"
+    else:
+        code = f"import sys; from {module} import {top}; sys.exit({function}())"
+    return _Start(("-c", code), file, f"function {entry}")
 
 
-def _specification(wanted: Wanted, own: Mapping[str, Any], start: _Start, port: int, *, locked: bool) -> str:
+def _module(file: str) -> str:
+    """A file's name for `import`."""
+    return file.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _served(wanted: Wanted, module: str, file: str, locked: Locked, name: str = "") -> _Start | None:
+    """A server with the application of a file, or of a name in it; None where there is none, or it starts itself."""
+    source = project.text(wanted.folder / file)
+    if name:
+        found = applications.named(module, name, file, source, locked.packages)
+    else:
+        found = applications.in_file(module, file, source, locked.packages)
+    if found is None:
+        return None
+    if wanted.port == 0:
+        raise UsageError(f"{file} has a web application, which a server serves", "leave out `--port 0`")
+    server = found.server(locked.packages)
+    port = wanted.port or project.port_in(source) or applications.PORT
+    return _Start(found.command(server, port), file, f"{found.module}:{found.name} by {server}", port)
+
+
+def _specification(wanted: Wanted, own: Mapping[str, Any], start: _Start, port: int, locked: Locked) -> str:
     health = () if port else project.without_health("a command that ends, not a service")
     tested = project.server_tests if port else project.command_tests
     return project.document(
         f"{project.HEAD}\n{project.waivers(health)}",
         project.image(project.image_name(own.get("name"), wanted.folder), own.get("description"), own.get("license")),
         project.context(["**/__pycache__", ".venv", "venv", "dist", "**/*.egg-info"]),
-        _bases(locked=locked),
-        _INDEX if locked else "",
+        _bases(locked=bool(locked.files)),
+        _INDEX if locked.files else "",
         project.USER,
-        _DEPENDENCIES if locked else "",
-        _production(wanted, start, port, locked=locked),
+        _dependencies(locked),
+        _production(wanted, start, port, locked=bool(locked.files)),
         tested(f"/app/{start.file}"),
         project.RUNTIME,
-        _profile(health, locked=locked),
+        project.generate(wanted.folder),
+        _profile(health, locked=bool(locked.files)),
     )
 
 
@@ -185,7 +258,7 @@ _DEPENDENCIES = """\
 from = "python"
 runs-on = "build"
 workdir = "/app"
-copy = ["requirements.txt"]
+copy = COPIES
 secrets = ["pip-index", "ca-bundle", "proxy"]
 
 # The project's own tests: no image gets a tag unless they pass.
@@ -195,6 +268,14 @@ secrets = ["pip-index", "ca-bundle", "proxy"]
 # copy = ["."]
 # env = { PYTHONPATH = "/app:/dependencies" }
 # run = ["python3 -m unittest discover"]"""
+
+
+def _dependencies(locked: Locked) -> str:
+    """The stage that installs; files that are in folders stay there, as they refer to each other."""
+    copies = [
+        f"{{ path = {string(one)}, to = {string(f'./{one}')} }}" if "/" in one else string(one) for one in locked.files
+    ]
+    return _DEPENDENCIES.replace("COPIES", f"[{', '.join(copies)}]") if copies else ""
 
 
 def _production(wanted: Wanted, start: _Start, port: int, *, locked: bool) -> str:

@@ -114,9 +114,22 @@ def test_a_node_project_is_built_and_tested_by_what_new_writes(installed: Instal
     assert run.returncode == 127
 
 
-def test_a_site_of_files_is_served_by_what_new_writes(installed: Installed, named: Project) -> None:
+def test_a_site_of_files_is_served_by_what_new_writes(installed: Installed, named: Project, tmp_path: Path) -> None:
     named.write("index.html", "<h1>It is served</h1>\n")
+    (named.root / ".well-known").mkdir()
+    named.write(".well-known/security.txt", "Contact: mailto:a@b.test\n")
+    named.write(".htpasswd", "somebody:secret\n")
+    named.write("README.md", "About this site\n")
     _written_and_tested(installed, named)
+    made = docker("create", f"{named.name}:latest").stdout.strip()
+    try:
+        assert docker("cp", f"{made}:/srv/site", str(tmp_path / "served")).returncode == 0
+    finally:
+        docker("rm", made)
+    served = {
+        path.relative_to(tmp_path / "served").as_posix() for path in tmp_path.glob("served/**/*") if path.is_file()
+    }
+    assert served == {"index.html", ".well-known/security.txt"}
     chosen = ["--network", "none", "--entrypoint", "nginx", "--tmpfs", "/tmp", "--read-only"]
     run = docker("run", "--rm", *chosen, f"{named.name}:latest", "-t")
     assert "test is successful" in run.stderr
