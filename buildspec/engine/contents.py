@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import lzma
-import mmap
 import tarfile
 import zlib
 from bisect import bisect_right
@@ -27,6 +26,8 @@ from buildspec.errors import MachineError
 from buildspec.spec.values import Platform, ValueProblemError
 
 _CHUNK = 1 << 20
+_PIECE = 16 << 20
+"""Bytes of a layer that are searched at once."""
 _XATTR = "SCHILY.xattr."
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 # What a layer starts with, by the way it is compressed.
@@ -143,17 +144,12 @@ class LayerContents:
 
     def find(self, needle: bytes) -> Iterator[tuple[Member | None, int]]:
         """Where some bytes are: their offset, and the member that holds them; None where they are part of no file."""
-        if not needle or self.file.stat().st_size < len(needle):
-            return
         starts = self._starts
-        with self.file.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            at = whole.find(needle)
-            while at >= 0:
-                index = bisect_right(starts, at) - 1
-                member = self._filled[index] if index >= 0 else None
-                inside = member is not None and at < member.offset + member.size
-                yield (member if inside else None), at
-                at = whole.find(needle, at + 1)
+        for at in _places(self.file, needle):
+            index = bisect_right(starts, at) - 1
+            member = self._filled[index] if index >= 0 else None
+            inside = member is not None and at < member.offset + member.size
+            yield (member if inside else None), at
 
     def around(self, at: int, count: int) -> bytes:
         """The bytes before and after an offset of the unpacked layer."""
@@ -265,6 +261,20 @@ class ImageContents:
 def normal(name: str) -> str:
     """A path of a tar as an absolute one."""
     return "/" + "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _places(file: Path, needle: bytes) -> Iterator[int]:
+    """Offsets at which some bytes begin in a file, read in pieces; mmap.find reads too far before Python 3.11.5."""
+    before, kept = 0, b""
+    with file.open("rb") as content:
+        while needle and (piece := content.read(_PIECE)):
+            kept += piece
+            at = kept.find(needle)
+            while at >= 0:
+                yield before + at
+                at = kept.find(needle, at + 1)
+            gone = max(0, len(kept) - len(needle) + 1)
+            before, kept = before + gone, kept[gone:]
 
 
 def _drop_below(found: dict[str, Member], folder: str, *, but: LayerContents | None) -> None:

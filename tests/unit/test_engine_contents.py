@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from helpers.layouts import Files, archive, layer, packed, read
+from hypothesis import given
+from hypothesis import strategies as st
 
+from buildspec.engine import contents
 from buildspec.engine.contents import read_archive
 from buildspec.errors import MachineError
 
@@ -129,3 +132,15 @@ def test_what_is_no_image_is_told(data: bytes, told: str, tmp_path: Path) -> Non
 def test_an_archive_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="no such file"):
         read_archive(tmp_path / "none.tar", tmp_path)
+
+
+@given(data=st.text("ab", max_size=40), needle=st.text("ab", max_size=4), piece=st.integers(1, 9))
+def test_bytes_are_found_wherever_a_file_is_cut_into_pieces(
+    data: str, needle: str, piece: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "pieces"
+    file.write_bytes(data.encode())
+    found = [at for at in range(len(data)) if needle and data.startswith(needle, at)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contents, "_PIECE", piece)
+        assert list(contents._places(file, needle.encode())) == found
