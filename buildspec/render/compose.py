@@ -11,7 +11,6 @@ from typing import Any
 
 from buildspec.plan.confinement import confinement
 from buildspec.plan.graph import chain
-from buildspec.plan.programs import resolved
 from buildspec.render import yaml
 from buildspec.spec.model import Spec, Stage, Stop
 from buildspec.spec.seal import COMMAND, origin, sealed
@@ -155,16 +154,13 @@ def _spelled(ports: range) -> str:
 
 
 def _health(spec: Spec, name: str) -> Iterator[tuple[str, Any]]:
-    """The image's own health check, which a reader of the file should see."""
+    """When the image is asked for its health; the question is its own, as profiles have programs in other places."""
     stage = next((one for one in reversed(chain(spec, name)) if spec.stages[one].healthcheck), "")
     check = spec.stages[stage].healthcheck if stage else None
     if check is None:
         return
-    test = resolved(spec, stage, check.test)
-    words = ["CMD-SHELL", test] if isinstance(test, str) else ["CMD", *test]
-    found: dict[str, Any] = {"test": [_plain(one) for one in words]}
     times = {"interval": check.interval, "timeout": check.timeout, "start_period": check.start_period}
-    found |= {key: str(value) for key, value in times.items()}
+    found: dict[str, Any] = {key: str(value) for key, value in times.items()}
     if check.start_interval is not None:
         found["start_interval"] = str(check.start_interval)
     yield "healthcheck", {**found, "retries": check.retries}
