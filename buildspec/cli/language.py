@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -99,6 +99,10 @@ def _shown(found: Plan, root: Path, form: str) -> str:
     return f"{tree(found)}\n\ncommand\n  {shlex.join(command)}"
 
 
+_State = Literal["good", "stale", "kept", "broken"]
+"""What has become of a generated file."""
+
+
 def generate(arguments: argparse.Namespace) -> ExitCode:
     """Write what is made from the specification and from this program, or say what of it is stale.
 
@@ -106,30 +110,28 @@ def generate(arguments: argparse.Namespace) -> ExitCode:
     written nevertheless.
     """
     root, texts = _texts(arguments)
-    found: dict[str, list[str]] = {}
+    found: dict[_State, dict[str, str]] = {}
     for name, text in texts.items():
         path = root / name
         what, why = _generated(path, text, arguments)
         print(f"{path}: {why}")
-        found.setdefault(what, []).append(f"{path} {why}" if what != "stale" else str(path))
+        found.setdefault(what, {})[str(path)] = why
     command = _again(arguments)
-    told = [*found.get("broken", ()), *found.get("kept", ())]
+    told = [f"{path} {why}" for what in ("broken", "kept") for path, why in found.get(what, {}).items()]
     if "stale" in found:
         told.append(f"stale: {', '.join(found['stale'])}")
     if "broken" in found:
         fix = "make sure that these can be read and written, or leave them out of generate.files"
         raise MachineError("\n".join(told), fix)
     if "kept" in found:
-        paths = [str(root / name) for name in texts]
-        left = [path for path in paths if any(one.startswith(f"{path} ") for one in found["kept"])]
-        fix = f"to have it overwritten, run `{command} --force`; {_to_keep(left, paths)}"
-        raise StepError("\n".join(told), fix)
+        way = _to_keep(found["kept"], [str(root / name) for name in texts])
+        raise StepError("\n".join(told), f"to have it overwritten, run `{command} --force`; {way}")
     if "stale" in found:
         raise StepError("\n".join(told), f"run `{command.removesuffix(' --')}`")
     return ExitCode.DONE
 
 
-def _to_keep(left: Sequence[str], every: Sequence[str]) -> str:
+def _to_keep(left: Collection[str], every: Iterable[str]) -> str:
     """How to say in a specification that files are somebody's own.
 
     Args:
@@ -140,15 +142,12 @@ def _to_keep(left: Sequence[str], every: Sequence[str]) -> str:
 
     from buildspec.spec.model import GeneratedFile
 
-    names = (next((one for one in get_args(GeneratedFile) if Path(path).match(one)), "") for path in every)
-    listed = ", ".join(f'"{name}"' for name, path in zip(names, every, strict=True) if name and path not in left)
+    wanted = [Path(path) for path in every if path not in left]
+    listed = ", ".join(f'"{name}"' for path in wanted for name in get_args(GeneratedFile) if path.match(name))
     lines = [f"to keep it, write\n\n[generate]\nfiles = [{listed}]\n"]
     if any(Path(path).name == "compose.yaml" for path in left):
         lines.append("or have compose.yaml made, and write what is yours into compose.override.yaml\n")
     return "\n".join(lines).rstrip("\n")
-
-
-_State = Literal["good", "stale", "kept", "broken"]
 
 
 def _generated(path: Path, text: str, arguments: argparse.Namespace) -> tuple[_State, str]:

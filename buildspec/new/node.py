@@ -197,28 +197,12 @@ def _production(wanted: Wanted, found: _Found) -> str:
         else:
             copies += map(string, names)
     command = ["node", *found.start.options, f"/app/{found.entry}", *found.start.arguments]
-    test = array(["node", "-e", _HEALTH.replace("PORT", str(found.port))])
-    served = [
-        f'expose = ["{found.port}"]',
-        "# asks the server itself; give it a path of its own if `/` is dear",
-        f"healthcheck = {{ test = {test}, {project.PATIENT} }}",
-    ]
-    return "\n".join(
-        [
-            "# What is delivered: no shell, no package manager, files that belong to root.",
-            "[stages.production]",
-            'from = "distroless"',
-            'users = ["app"]',
-            'workdir = "/app"',
-            f"env = {_env(found)}",
-            "copy = [",
-            *(f"  {one}{'' if one.startswith('#') else ','}" for one in copies),
-            "]",
-            'user = "app"',
-            f"entrypoint = {array(command)} # `node` becomes the base's own",
-            *(served if found.port else []),
-            project.BUDGET,
-        ]
+    return project.production(
+        env=_env(found),
+        copies=copies,
+        entrypoint=f"{array(command)} # `node` becomes the base's own",
+        port=found.port,
+        ask=["node", "-e", _HEALTH],
     )
 
 

@@ -212,6 +212,41 @@ def _own(folder: Path, site: str) -> Iterator[tuple[str, str]]:
                 yield name, one
 
 
+def production(*, env: str, copies: Iterable[str], entrypoint: str, port: int, ask: Sequence[str]) -> str:
+    """The stage that is delivered: an interpreter's, on a base without a shell.
+
+    Args:
+        env: an inline table.
+        copies: elements of `copy`, and comments.
+        entrypoint: an array, perhaps with a comment.
+        port: that it listens on; 0 for a command that ends.
+        ask: asks a server on PORT for its health.
+    """
+    test = array([one.replace("PORT", str(port)) for one in ask])
+    served = [
+        f'expose = ["{port}"]',
+        "# asks the server itself; give it a path of its own if `/` is dear",
+        f"healthcheck = {{ test = {test}, {PATIENT} }}",
+    ]
+    return "\n".join(
+        [
+            "# What is delivered: no shell, no package manager, files that belong to root.",
+            "[stages.production]",
+            'from = "distroless"',
+            'users = ["app"]',
+            'workdir = "/app"',
+            f"env = {env}",
+            "copy = [",
+            *(f"  {one}{'' if one.startswith('#') else ','}" for one in copies),
+            "]",
+            'user = "app"',
+            f"entrypoint = {entrypoint}",
+            *(served if port else []),
+            BUDGET,
+        ]
+    )
+
+
 HEAD = """\
 #:schema ./buildspec.schema.json
 # What this repository's image is. `nox -s check` says what is wrong with it; `nox -s build` builds it, `nox -s test`

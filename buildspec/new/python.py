@@ -283,28 +283,12 @@ def _production(wanted: Wanted, start: _Start, port: int, *, locked: bool) -> st
     copies = ['{ from = "dependencies", path = "/dependencies", to = "/dependencies" }'] if locked else []
     copies += map(string, dict.fromkeys([top, *project.delivered(wanted.folder)]))
     path = ":".join(["/app/src" if top == "src" else "/app", *(["/dependencies"] if locked else [])])
-    test = array(["python3", "-c", _HEALTH.replace("PORT", str(port))])
-    served = [
-        f'expose = ["{port}"]',
-        "# asks the server itself; give it a path of its own if `/` is dear",
-        f"healthcheck = {{ test = {test}, {project.PATIENT} }}",
-    ]
-    return "\n".join(
-        [
-            "# What is delivered: no shell, no package manager, files that belong to root.",
-            "[stages.production]",
-            'from = "distroless"',
-            'users = ["app"]',
-            'workdir = "/app"',
-            f'env = {{ PYTHONPATH = "{path}", PYTHONDONTWRITEBYTECODE = "1", PYTHONUNBUFFERED = "1" }}',
-            "copy = [",
-            *(f"  {one}," for one in copies),
-            "]",
-            'user = "app"',
-            f"entrypoint = {array(['python3', *start.arguments])}",
-            *(served if port else []),
-            project.BUDGET,
-        ]
+    return project.production(
+        env=f'{{ PYTHONPATH = "{path}", PYTHONDONTWRITEBYTECODE = "1", PYTHONUNBUFFERED = "1" }}',
+        copies=copies,
+        entrypoint=array(["python3", *start.arguments]),
+        port=port,
+        ask=["python3", "-c", _HEALTH],
     )
 
 
