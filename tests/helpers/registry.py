@@ -28,8 +28,9 @@ _SECONDS = 20
 
 def program(name: str = PROGRAM) -> str | None:
     """A program of Debian's package of the same name, as `scripts/quickstart --test` unpacks it; None without one."""
-    unpacked = Path(__file__).parents[2] / ".nox" / name / "usr" / "bin" / name
-    return str(unpacked) if unpacked.is_file() else shutil.which(name)
+    folder = Path(__file__).parents[2] / ".nox" / name
+    places = (folder / "usr" / "bin" / name, folder / "bin" / name)
+    return next((str(one) for one in places if one.is_file()), shutil.which(name))
 
 
 def free_port() -> int:
