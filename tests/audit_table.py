@@ -26,7 +26,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 from audit_cases import BAD, GOOD, RIGHT, Case, member, tar
 
-from buildspec.engine.contents import read_archive
+from buildspec.engine.archives import read_archive
 from buildspec.gates.audit import RULES, Expected, audit, name_of
 
 SECONDS = 300

@@ -23,7 +23,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from helpers.layouts import archive
 from helpers.registry import MISSING, Fault, Registry, program, proxy, registry
 
-from buildspec.engine.contents import unpack
+from buildspec.engine.archives import unpack
 from buildspec.engine.registry import Repository as Remote
 from buildspec.engine.registry import session
 from buildspec.engine.transport import Deadline, Transport

@@ -154,7 +154,7 @@ def _within_budget(images: Sequence[ImageResult], last: Sizes, plan: Plan, aroun
 def _blamed(image: ImageResult, over: Collection[Platform], plan: Plan, around: Surroundings) -> list[str]:
     """What makes an image too big, on those platforms."""
     from buildspec.engine import files
-    from buildspec.engine.contents import read_archive
+    from buildspec.engine.archives import read_archive
     from buildspec.gates.blame import blame
     from buildspec.report import budgets
 
@@ -241,7 +241,7 @@ def audit(arguments: argparse.Namespace) -> ExitCode:
     if arguments.archive or arguments.image:
         return _audit_others(arguments)
     from buildspec.engine import files
-    from buildspec.engine.contents import read_archive
+    from buildspec.engine.archives import read_archive
     from buildspec.engine.host import find_secrets
     from buildspec.engine.redact import forms_of
     from buildspec.gates import audit as rules
@@ -277,8 +277,8 @@ def _audit_others(arguments: argparse.Namespace) -> ExitCode:
     import time
 
     from buildspec.engine import files
+    from buildspec.engine.archives import read_archive
     from buildspec.engine.client import Client
-    from buildspec.engine.contents import read_archive
     from buildspec.gates import audit as rules
     from buildspec.gates.expected import waivers_of
 
@@ -391,7 +391,7 @@ def reproduce(arguments: argparse.Namespace) -> ExitCode:
 def _differences(one: ImageResult, other: ImageResult, built: _Built) -> list[str]:
     """The first difference for each platform of an image."""
     from buildspec.engine import files
-    from buildspec.engine.contents import read_archive
+    from buildspec.engine.archives import read_archive
     from buildspec.release.reproduce import difference
 
     with files.scratch() as folder:

@@ -128,7 +128,7 @@ def _loaded(driver: Client, archives: list[Path], folder: Path, manifests: Mappi
         MachineError: an archive is missing or damaged, or the engine doesn't take what is made of them.
     """
     from buildspec.engine import oci
-    from buildspec.engine.contents import unpack
+    from buildspec.engine.archives import unpack
 
     blobs: dict[str, Path] = {}
     for number, archive in enumerate(archives):

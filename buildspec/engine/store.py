@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildspec.engine.archives import unpack
 from buildspec.engine.client import Driver
-from buildspec.engine.contents import unpack
 
 
 class Store:

@@ -22,7 +22,8 @@ import attrs
 
 from buildspec import __version__
 from buildspec.engine import files, oci, scanner
-from buildspec.engine.contents import ImageContents, read_archive
+from buildspec.engine.archives import read_archive
+from buildspec.engine.contents import ImageContents
 from buildspec.errors import StepError
 from buildspec.plan.model import AssembledSource, Plan
 from buildspec.release.ready import Candidate

@@ -10,7 +10,7 @@ import pytest
 from audit_cases import ROUTES, SECRET, Case
 from audit_table import build, edit
 
-from buildspec.engine.contents import read_archive
+from buildspec.engine.archives import read_archive
 from buildspec.engine.redact import forms_of
 from buildspec.gates.audit import Expected, audit
 

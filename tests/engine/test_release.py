@@ -20,7 +20,7 @@ from faults import PLATFORMS as ARCHES
 from faults import TAGS, image, moves, released, remote
 from helpers.registry import Fault, Proxy, Registry, proxy
 
-from buildspec.engine.contents import read_archive
+from buildspec.engine.archives import read_archive
 from buildspec.engine.registry import Repository as Remote
 from buildspec.errors import BuildspecError, MachineError
 from buildspec.release.moves import Repository

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from buildspec.engine.contents import ImageContents, read_archive
+from buildspec.engine.archives import read_archive
+from buildspec.engine.contents import ImageContents
 
 Files = Mapping[str, bytes | str | tarfile.TarInfo]
 """By name: content, what a link points at (`-> target`), or a member as it is."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildspec.engine import contents
-from buildspec.engine.contents import read_archive
+from buildspec.engine.archives import read_archive
 from buildspec.errors import MachineError
 
 

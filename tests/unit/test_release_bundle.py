@@ -12,7 +12,7 @@ import pytest
 from helpers.layouts import Files, archive, packed
 from helpers.plans import AMD64, HEAD, planned, source
 
-from buildspec.engine.contents import read_archive, unpack
+from buildspec.engine.archives import read_archive, unpack
 from buildspec.engine.oci import write_archive
 from buildspec.errors import StepError
 from buildspec.release.bundle import (
